@@ -1,0 +1,7 @@
+#ifndef TOLLFS_CFUSE_SHIM_H
+#define TOLLFS_CFUSE_SHIM_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#endif
