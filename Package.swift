@@ -44,6 +44,7 @@ let package = Package(
     .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     room("FileSystem"),
     room("FuseBridge", ["CFuse", "FileSystem", logging]),
     room("Tasks"),
@@ -52,7 +53,8 @@ let package = Package(
     room("Budget", ["Tasks", grdb, logging]),
     room("ResultCache", ["Tasks", grdb, logging]),
     room("TaskTree", ["FileSystem", "Tasks", "Providers", "Archives", "Budget", "ResultCache", logging]),
-    room("APISimulator", [logging] + httpServer),
+    // The simulator compresses with zlib, so that what the archive reader (ISA-L) is tested against does not share its code.
+    room("APISimulator", ["CZlib", logging] + httpServer),
     .executableTarget(
       name: "tollfs",
       dependencies: [
