@@ -52,7 +52,7 @@ let package = Package(
     room("Archives", ["Tasks", "CArchive", "CISAL"]),
     room("Budget", ["Tasks", grdb, logging]),
     room("ResultCache", ["Tasks", grdb, logging]),
-    room("TaskTree", ["FileSystem", "Tasks", "Providers", "Archives", "Budget", "ResultCache", logging]),
+    room("TaskTree", ["FileSystem", "Tasks", "Archives", "Budget", "ResultCache", grdb, logging]),
     // The simulator compresses with zlib, so that what the archive reader (ISA-L) is tested against does not share its code.
     room("APISimulator", ["CZlib", logging] + httpServer),
     .executableTarget(

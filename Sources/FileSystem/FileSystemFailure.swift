@@ -2,7 +2,7 @@ import Glibc
 
 /// Why an operation failed, for the kernel (its errno) and for people (its reason).
 public struct FileSystemFailure: Error, Hashable, Sendable {
-  public enum Kind: Hashable, Sendable, CaseIterable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A cap would be exceeded, or the provider says "Insufficient balance".
     case budgetExceeded
     /// The key is missing or refused, a crawler asked, or the source is `fetch: explicit`.
@@ -44,33 +44,41 @@ public struct FileSystemFailure: Error, Hashable, Sendable {
 
   /// The errno that the program on the other side sees.
   public var errno: Int32 { kind.errno }
+
+  /// Its symbol, for people.
+  public var errnoName: String { kind.errnoName }
 }
 
 extension FileSystemFailure.Kind {
+  public var errno: Int32 { code.number }
+
+  /// The errno's symbol, as strace shows it.
+  public var errnoName: String { code.name }
+
   /// The one table from failures to errno.
-  public var errno: Int32 {
+  private var code: (number: Int32, name: String) {
     switch self {
-    case .budgetExceeded: EDQUOT
-    case .accessDenied: EACCES
-    case .notFound: ENOENT
-    case .timedOut: ETIMEDOUT
-    case .unreachable: EHOSTUNREACH
-    case .rateLimited: EBUSY
-    case .remoteError: EREMOTEIO
-    case .damaged: EBADMSG
-    case .noData: ENODATA
-    case .stale: ESTALE
-    case .noSpace: ENOSPC
-    case .interrupted: EINTR
-    case .readOnly: EROFS
-    case .notADirectory: ENOTDIR
-    case .isADirectory: EISDIR
-    case .noAttribute: ENODATA
-    case .notSupported: EOPNOTSUPP
-    case .invalidArgument: EINVAL
-    case .badHandle: EBADF
-    case .tooManyOpenFiles: ENFILE
-    case .inputOutput: EIO
+    case .budgetExceeded: (EDQUOT, "EDQUOT")
+    case .accessDenied: (EACCES, "EACCES")
+    case .notFound: (ENOENT, "ENOENT")
+    case .timedOut: (ETIMEDOUT, "ETIMEDOUT")
+    case .unreachable: (EHOSTUNREACH, "EHOSTUNREACH")
+    case .rateLimited: (EBUSY, "EBUSY")
+    case .remoteError: (EREMOTEIO, "EREMOTEIO")
+    case .damaged: (EBADMSG, "EBADMSG")
+    case .noData: (ENODATA, "ENODATA")
+    case .stale: (ESTALE, "ESTALE")
+    case .noSpace: (ENOSPC, "ENOSPC")
+    case .interrupted: (EINTR, "EINTR")
+    case .readOnly: (EROFS, "EROFS")
+    case .notADirectory: (ENOTDIR, "ENOTDIR")
+    case .isADirectory: (EISDIR, "EISDIR")
+    case .noAttribute: (ENODATA, "ENODATA")
+    case .notSupported: (EOPNOTSUPP, "EOPNOTSUPP")
+    case .invalidArgument: (EINVAL, "EINVAL")
+    case .badHandle: (EBADF, "EBADF")
+    case .tooManyOpenFiles: (ENFILE, "ENFILE")
+    case .inputOutput: (EIO, "EIO")
     }
   }
 }

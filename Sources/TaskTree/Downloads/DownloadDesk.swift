@@ -1,0 +1,90 @@
+import Archives
+import Budget
+import FileSystem
+import Logging
+import ResultCache
+import Synchronization
+import Tasks
+
+/// Sees to it that a task is downloaded once, however many open it at the same moment.
+///
+/// Lock order: a leaf; never held across an await.
+final class DownloadDesk: Sendable {
+  private struct Running {
+    let download: Download
+    let task: Task<Void, Never>
+  }
+
+  private struct Content {
+    var running: [TaskPath: Running] = [:]
+    var isClosed = false
+  }
+
+  private let content = Mutex(Content())
+  private let ledger: Ledger
+  private let cache: ResultCache
+  private let settings: EngineSettings
+  private let metrics: Metrics
+  private let logger: Logger
+
+  init(ledger: Ledger, cache: ResultCache, settings: EngineSettings, metrics: Metrics, logger: Logger) {
+    self.ledger = ledger
+    self.cache = cache
+    self.settings = settings
+    self.metrics = metrics
+    self.logger = logger
+  }
+
+  func running(_ task: TaskPath) -> Download? {
+    content.withLock { $0.running[task]?.download }
+  }
+
+  /// The running download of the order's task, started if there is none.
+  /// - Parameter caps: in force at this moment.
+  func download(_ order: DownloadOrder, caps: BudgetCaps?) throws(FileSystemFailure) -> Download {
+    let executor: BlockingExecutor
+    do throws(ThreadFailure) {
+      executor = try BlockingExecutor.started()
+    } catch {
+      throw FileSystemFailure(.inputOutput, "the system gives no more threads (errno \(error.code))")
+    }
+    let download: Download? = content.withLock { content in
+      if let running = content.running[order.task] { return running.download }
+      if content.isClosed { return nil }
+      let download = Download(order.task)
+      let run = DownloadRun(
+        order: order, download: download, ledger: ledger, cache: cache, caps: caps,
+        archiveOptions: settings.archiveOptions, metrics: metrics, logger: logger)
+      let task = Task(executorPreference: executor) {
+        await run.perform()
+        self.content.withLock { $0.running[order.task] = nil }
+      }
+      content.running[order.task] = Running(download: download, task: task)
+      return download
+    }
+    guard let download else { throw FileSystemFailure(.interrupted, "the mount is being shut down") }
+    return download
+  }
+
+  /// Takes no more orders, lets running downloads end for so long (they have been paid for), then breaks them off, which
+  /// keeps every file that arrived whole.
+  func close(waiting grace: Duration) async {
+    let tasks = content.withLock { content in
+      content.isClosed = true
+      return content.running.values.map(\.task)
+    }
+    guard !tasks.isEmpty else { return }
+    logger.notice("waiting for downloads that are paid for", metadata: ["count": "\(tasks.count)"])
+    let breaker = Task {
+      try await Task.sleep(for: grace)
+      for task in tasks { task.cancel() }
+    }
+    for task in tasks { await task.value }
+    breaker.cancel()
+  }
+
+  /// Breaks off what is still running, now.
+  func cancelAll() {
+    for running in content.withLock({ Array($0.running.values) }) { running.task.cancel() }
+  }
+}

@@ -1,0 +1,188 @@
+import Archives
+import Budget
+import FileSystem
+import Logging
+import ResultCache
+import Tasks
+
+/// What a download needs besides the task.
+struct DownloadOrder: Sendable {
+  let task: TaskPath
+  let source: any TaskSource
+  let requester: Requester
+  /// What was opened, for the ledger.
+  let path: String
+  /// Whether `tollfs fetch` asked: then a broken download may be bought again.
+  let isFetch: Bool
+}
+
+/// The course of one download, from the price to the settled account. Runs on a thread of its own: it may block.
+///
+/// The order of the steps is what keeps money and content safe: look at the caps, wait for other processes, make room,
+/// look again at what is there, reserve, ask, store, settle.
+struct DownloadRun: Sendable {
+  let order: DownloadOrder
+  let download: Download
+  let ledger: Ledger
+  let cache: ResultCache
+  let caps: BudgetCaps?
+  let archiveOptions: @Sendable (_ spoolDirectory: String) -> ArchiveOptions
+  let metrics: Metrics
+  let logger: Logger
+
+  private var isBilled: Bool { !order.source.price.isFree }
+
+  func perform() async {
+    do throws(FileSystemFailure) {
+      download.end(.success(try await results()))
+    } catch {
+      download.end(.failure(error))
+    }
+  }
+
+  private func results() async throws(FileSystemFailure) -> StoredResults {
+    let request = try await priced()
+    try await precheck(request)
+    let writer = try await begin(expecting: request.expected.bytes)
+    do throws(FileSystemFailure) {
+      if let present = try await alreadyThere() {
+        writer.abandon()
+        return present
+      }
+      return try await purchase(request, into: writer)
+    } catch {
+      // Harmless after a break-off, which has kept what arrived.
+      writer.abandon()
+      throw error
+    }
+  }
+
+  private func priced() async throws(FileSystemFailure) -> PurchaseRequest {
+    do {
+      let listing = try await cache.listing(of: order.task)
+      let known = listing?.state == .complete ? listing?.totalSize : nil
+      let estimate = try await ledger.estimate(for: order.task, knownSize: known, caps: caps)
+      return PurchaseRequest(
+        task: order.task, path: order.path, price: order.source.price, requester: order.requester, expected: estimate)
+    } catch let failure as BudgetFailure {
+      throw FileSystemFailure(failure)
+    } catch let failure as CacheFailure {
+      throw FileSystemFailure(failure)
+    } catch {
+      throw FileSystemFailure(.inputOutput, "\(error)")
+    }
+  }
+
+  /// A refusal comes at once, and before room is made for what will not be bought.
+  private func precheck(_ request: PurchaseRequest) async throws(FileSystemFailure) {
+    guard isBilled else { return }
+    do throws(BudgetFailure) {
+      let quote = try await ledger.quote(request, caps: caps)
+      if let refusal = quote.refusal { throw BudgetFailure.refused(refusal) }
+    } catch {
+      metrics.count(.refusals)
+      throw FileSystemFailure(error)
+    }
+  }
+
+  private func begin(expecting bytes: ByteCount) async throws(FileSystemFailure) -> DownloadWriter {
+    do throws(CacheFailure) {
+      return try await cache.beginDownload(of: order.task, expecting: isBilled ? bytes : nil, costs: isBilled)
+    } catch {
+      throw FileSystemFailure(error)
+    }
+  }
+
+  /// Another process may have downloaded the task, or broken off, while this one waited for its turn.
+  private func alreadyThere() async throws(FileSystemFailure) -> StoredResults? {
+    do throws(CacheFailure) {
+      guard let listing = try await cache.listing(of: order.task) else { return nil }
+      let stored = StoredResults(listing)
+      switch stored.stock {
+      case .everything: return stored
+      case .broken: return isBilled && !order.isFetch ? stored : nil
+      case .evicted, .nothing: return nil
+      }
+    } catch {
+      throw FileSystemFailure(error)
+    }
+  }
+
+  private func purchase(_ request: PurchaseRequest, into writer: DownloadWriter) async throws(FileSystemFailure)
+    -> StoredResults
+  {
+    let account = try await PurchaseAccount.opened(
+      request, ledger: ledger, caps: caps, logger: logger, metrics: metrics)
+    let stream: any ByteStream
+    metrics.count(.downloadRequests)
+    do throws(SourceFailure) {
+      stream = try await order.source.download(order.task)
+    } catch {
+      let failure = FileSystemFailure(error)
+      guard error.billing == .unknown, isBilled else {
+        await account.release(because: failure.reason)
+        throw failure
+      }
+      return try await breakOff(writer, account, because: failure)
+    }
+    download.announce(expected: stream.expectedLength, assumed: request.expected.bytes)
+    do throws(FileSystemFailure) {
+      let total = try await pump(stream, into: writer, account)
+      let listing = try finish(writer)
+      await account.settle(total)
+      return StoredResults(listing)
+    } catch {
+      stream.cancel()
+      return try await breakOff(writer, account, because: error)
+    }
+  }
+
+  /// Takes the stream apart as it comes.
+  private func pump(_ stream: any ByteStream, into writer: DownloadWriter, _ account: PurchaseAccount)
+    async throws(FileSystemFailure) -> ByteCount
+  {
+    let reader = ZipStreamReader(
+      options: archiveOptions(writer.spoolDirectory), sink: DownloadSink(writer: writer, download: download))
+    do {
+      while let chunk = try await stream.next() {
+        metrics.count(.bytesReceived, by: chunk.count)
+        try chunk.withUnsafeBytes { try reader.consume($0) }
+        download.advance(received: chunk.count, original: reader.totalSize)
+        await account.observe(reader.totalSize)
+      }
+      try reader.finish()
+      return reader.totalSize
+    } catch {
+      await account.noteBytes(reader.totalSize)
+      switch error {
+      case let failure as SourceFailure: throw FileSystemFailure(failure)
+      case let failure as CacheFailure: throw FileSystemFailure(failure)
+      case let failure as ArchiveFailure: throw FileSystemFailure(failure)
+      case let failure as FileSystemFailure: throw failure
+      default: throw FileSystemFailure(.inputOutput, "\(error)")
+      }
+    }
+  }
+
+  private func finish(_ writer: DownloadWriter) throws(FileSystemFailure) -> CachedListing {
+    do throws(CacheFailure) {
+      return try writer.finish()
+    } catch {
+      throw FileSystemFailure(error)
+    }
+  }
+
+  /// Keeps what arrived whole, and leaves the account open: nobody knows what the provider charged.
+  private func breakOff(_ writer: DownloadWriter, _ account: PurchaseAccount, because failure: FileSystemFailure)
+    async throws(FileSystemFailure) -> StoredResults
+  {
+    logger.warning(
+      "download broke off", metadata: ["task": "\(order.task)", "reason": "\(failure.reason)"])
+    await account.leaveUnsettled(because: failure.reason)
+    do throws(CacheFailure) {
+      return StoredResults(try writer.breakOff(reason: failure.reason, word: failure.word))
+    } catch {
+      throw failure
+    }
+  }
+}

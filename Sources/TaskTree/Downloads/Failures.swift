@@ -1,0 +1,66 @@
+import Archives
+import Budget
+import FileSystem
+import ResultCache
+import Tasks
+
+// What the middle rooms' failures mean to a filesystem. Each is one exhaustive switch, so that a new kind of failure
+// does not compile before it has an errno.
+
+extension FileSystemFailure {
+  init(_ failure: SourceFailure) {
+    let kind: Kind =
+      switch failure.kind {
+      case .noSuchTask: .notFound
+      case .notCompleted: .notFound
+      case .noResults: .noData
+      case .insufficientBalance: .budgetExceeded
+      case .accessDenied: .accessDenied
+      case .timedOut: .timedOut
+      case .unreachable: .unreachable
+      case .rateLimited: .rateLimited
+      case .badAnswer: .remoteError
+      case .cancelled: .interrupted
+      case .changed: .stale
+      }
+    self.init(kind, failure.reason)
+  }
+
+  init(_ failure: BudgetFailure) {
+    switch failure {
+    case .refused(let refusal):
+      self.init(.budgetExceeded, "\(refusal.reason); \(refusal.remedy)")
+    case .ledger(let reason):
+      self.init(.inputOutput, reason)
+    }
+  }
+
+  init(_ failure: CacheFailure) {
+    let kind: Kind =
+      switch failure.kind {
+      case .noSpace: .noSpace
+      case .damaged: .damaged
+      case .notFound: .notFound
+      case .cancelled: .interrupted
+      case .io, .tooNew: .inputOutput
+      }
+    self.init(kind, failure.reason)
+  }
+
+  init(_ failure: ArchiveFailure) {
+    let kind: Kind =
+      switch failure.kind {
+      case .truncated, .badChecksum, .badStructure, .unsupportedMethod, .encrypted, .limitExceeded, .notAZip: .damaged
+      case .io: .inputOutput
+      }
+    self.init(kind, failure.reason)
+  }
+
+  /// From what the cache kept of an earlier failure.
+  init(word: String, reason: String) {
+    self.init(Kind(rawValue: word) ?? .inputOutput, reason)
+  }
+
+  /// How the cache keeps this failure.
+  var word: String { kind.rawValue }
+}

@@ -1,0 +1,95 @@
+import Budget
+import FileSystem
+import Logging
+import Tasks
+
+/// The ledger's side of one download: opened before the request, followed while bytes come, closed in one of three ways.
+///
+/// An actor because the account is followed from the downloading thread; nobody else has it.
+actor PurchaseAccount {
+  /// An overrun is written ahead of the bytes in steps of this size, so that the ledger is never behind the provider's bill
+  /// and yet is not written for every chunk. At $0.12 per GB a step is $0.002.
+  private static let overrunStep = ByteCount(16_000_000)
+
+  private let price: PricePerGigabyte
+  private let ledger: Ledger
+  private let logger: Logger
+  /// nil for a source that costs nothing.
+  private let reservation: Reservation?
+  /// How many bytes the ledger has been told of.
+  private var covered: ByteCount
+  private var seen = ByteCount.zero
+
+  /// Reserves.
+  /// - Throws: `.budgetExceeded`, or `.inputOutput` when the ledger can't be written: then nothing may be bought.
+  static func opened(
+    _ request: PurchaseRequest, ledger: Ledger, caps: BudgetCaps?, logger: Logger, metrics: Metrics
+  ) async throws(FileSystemFailure) -> PurchaseAccount {
+    guard !request.price.isFree else {
+      return PurchaseAccount(request, ledger: ledger, reservation: nil, logger: logger)
+    }
+    do throws(BudgetFailure) {
+      let reservation = try await ledger.reserve(request, caps: caps)
+      return PurchaseAccount(request, ledger: ledger, reservation: reservation, logger: logger)
+    } catch {
+      metrics.count(.refusals)
+      throw FileSystemFailure(error)
+    }
+  }
+
+  private init(_ request: PurchaseRequest, ledger: Ledger, reservation: Reservation?, logger: Logger) {
+    price = request.price
+    self.ledger = ledger
+    self.reservation = reservation
+    self.logger = logger
+    covered = request.expected.bytes
+  }
+
+  /// Follows the bytes; the stream is finished even if it is dearer than assumed, since it has been paid for.
+  func observe(_ original: ByteCount) async {
+    seen = original
+    guard let reservation, original > covered else { return }
+    covered = original + Self.overrunStep
+    do throws(BudgetFailure) {
+      try await ledger.recordOverrun(reservation.id, bytesSoFar: covered, costSoFar: price.charge(for: covered))
+    } catch {
+      logger.error("overrun not recorded", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  func noteBytes(_ original: ByteCount) {
+    seen = max(seen, original)
+  }
+
+  func settle(_ total: ByteCount) async {
+    guard let reservation else { return }
+    await write("settle") { () async throws(BudgetFailure) in
+      try await ledger.settle(reservation.id, bytes: total, cost: price.charge(for: total))
+    }
+  }
+
+  func release(because reason: String) async {
+    guard let reservation else { return }
+    await write("release") { () async throws(BudgetFailure) in
+      try await ledger.release(reservation.id, reason: reason)
+    }
+  }
+
+  func leaveUnsettled(because reason: String) async {
+    guard let reservation else { return }
+    let (bytes, cost) = (seen, price.charge(for: seen))
+    await write("leave unsettled") { () async throws(BudgetFailure) in
+      try await ledger.leaveUnsettled(reservation.id, bytesSeen: bytes, costSeen: cost, reason: reason)
+    }
+  }
+
+  /// A ledger that can't be written leaves the reservation counted as spent, which is the safe side; the reader who waits for
+  /// bytes that are already here gains nothing from an error.
+  private func write(_ step: String, _ body: () async throws(BudgetFailure) -> Void) async {
+    do throws(BudgetFailure) {
+      try await body()
+    } catch {
+      logger.error("ledger not written", metadata: ["step": "\(step)", "reason": "\(error)"])
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import FileSystem
+import Foundation
+import ResultCache
+import Tasks
+
+/// What the cache holds of a task's results, with its names as a tree.
+struct StoredResults: Sendable {
+  let listing: CachedListing
+  let index: ResultIndex
+  private let members: [Int: CachedMember]
+
+  init(_ listing: CachedListing) {
+    self.listing = listing
+    var index = ResultIndex()
+    for directory in listing.directories {
+      index.insertDirectory(
+        directory.path,
+        modified: Timestamp(seconds: directory.modifiedSeconds, nanoseconds: directory.modifiedNanoseconds))
+    }
+    for member in listing.members { index.insert(ResultIndex.File(member)) }
+    self.index = index
+    members = Dictionary(listing.members.map { ($0.ordinal, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  func member(_ file: ResultIndex.File) -> CachedMember? { members[file.ordinal] }
+
+  var stock: AccessDecision.Stock {
+    switch listing.state {
+    case .broken(let reason, let word):
+      return .broken(FileSystemFailure(word: word, reason: reason))
+    case .complete:
+      let isGone = listing.members.contains { $0.state == .evicted || $0.isDamaged }
+      return isGone ? .evicted : .everything
+    }
+  }
+
+  /// Where the listing ends in a failure: the reason for it.
+  var breakage: FileSystemFailure? {
+    if case .broken(let failure) = stock { return failure }
+    return nil
+  }
+
+  /// The time of the download, which is the modification time of `results/`: the same after every remount.
+  var modified: Timestamp { Timestamp(listing.downloadedAt) }
+
+  var storedBytes: ByteCount {
+    listing.members.reduce(.zero) { $1.state == .stored ? $0 + $1.size : $0 }
+  }
+}
+
+extension Timestamp {
+  init(_ date: Date) {
+    let interval = date.timeIntervalSince1970
+    let seconds = interval.rounded(.down)
+    self.init(seconds: Int64(seconds), nanoseconds: Int32((interval - seconds) * 1_000_000_000))
+  }
+}

@@ -1,0 +1,77 @@
+import FileSystem
+import Synchronization
+
+/// The nodes that the kernel knows, counted as it counts them.
+///
+/// Lock order: a leaf; nothing else is locked while it is held.
+final class NodeTable: Sendable {
+  private struct Known {
+    let node: Node
+    var lookups: UInt64
+  }
+
+  private let known = Mutex<[InodeNumber: Known]>([:])
+
+  /// The number under which the kernel shall know `node`, counted once more.
+  func remember(_ node: Node) -> InodeNumber {
+    known.withLock { known in
+      let inode = Self.number(for: node, in: known)
+      known[inode, default: Known(node: node, lookups: 0)].lookups += 1
+      return inode
+    }
+  }
+
+  /// The number under which the kernel knows, or would know, `node`.
+  func number(of node: Node) -> InodeNumber {
+    known.withLock { Self.number(for: node, in: $0) }
+  }
+
+  /// Makes a node of a listing known without counting it, so that ``retain(_:)`` finds it.
+  func offer(_ node: Node) -> InodeNumber {
+    known.withLock { known in
+      let inode = Self.number(for: node, in: known)
+      if known[inode] == nil { known[inode] = Known(node: node, lookups: 0) }
+      return inode
+    }
+  }
+
+  /// Takes back what was offered and not retained by anyone.
+  func withdraw(_ inodes: some Sequence<InodeNumber>) {
+    known.withLock { known in
+      for inode in inodes where known[inode]?.lookups == 0 { known[inode] = nil }
+    }
+  }
+
+  func retain(_ inode: InodeNumber) {
+    known.withLock { $0[inode]?.lookups += 1 }
+  }
+
+  func node(_ inode: InodeNumber) -> Node? {
+    inode == .root ? .root : known.withLock { $0[inode]?.node }
+  }
+
+  func forget(_ inode: InodeNumber, lookups: UInt64) {
+    known.withLock { known in
+      guard var entry = known[inode] else { return }
+      if entry.lookups > lookups {
+        entry.lookups -= lookups
+        known[inode] = entry
+      } else {
+        known[inode] = nil
+      }
+    }
+  }
+
+  /// How many nodes the kernel holds.
+  var count: Int { known.withLock { $0.count } }
+
+  /// Two paths with one 64-bit hash: the later one takes the next free number, for as long as both are known.
+  private static func number(for node: Node, in known: [InodeNumber: Known]) -> InodeNumber {
+    var inode = node.inode
+    while let other = known[inode], other.node != node || inode == .root {
+      if node == .root { return .root }
+      inode = InodeNumber(max(2, inode.value &+ 1))
+    }
+    return inode
+  }
+}

@@ -1,0 +1,114 @@
+import FileSystem
+import ResultCache
+import Tasks
+
+// Names and content below `results/`: the accesses that may cost money.
+
+extension TaskTreeFileSystem {
+  /// Finds a name in a task's results, downloading them if nobody knows their names yet.
+  func findResult(_ components: [String], of task: TaskPath, requester: Requester) async throws(FileSystemFailure)
+    -> ResultIndex.Found?
+  {
+    let stored = try await engine.stored(task)
+    if let found = stored?.index.find(components) { return found }
+    if let stored, stored.breakage == nil { return nil }
+    // A desktop's curiosity: nothing that is there by this name is missed by a program that asks for it after the listing.
+    if let name = components.last, DesktopProbes.contains(name), engine.desk.running(task) == nil { return nil }
+    let path = Node.resultDirectory(task, components).path
+    switch try await engine.access(task, want: .listing, requester: requester, path: path) {
+    case .stored(let stored):
+      if let found = stored.index.find(components) { return found }
+      try throwBreakage(of: stored, task, requester)
+      return nil
+    case .arriving(let download):
+      if let found = try await download.find(components) { return found }
+      try throwBreakage(of: try await download.ended(), task, requester)
+      return nil
+    }
+  }
+
+  /// The complete listing of a task's results, waiting for it if need be.
+  func resultListing(of task: TaskPath, requester: Requester) async throws(FileSystemFailure) -> StoredResults {
+    let path = Node.resultDirectory(task, []).path
+    switch try await engine.access(task, want: .listing, requester: requester, path: path) {
+    case .stored(let stored): return stored
+    case .arriving(let download): return try await download.ended()
+    }
+  }
+
+  func openResult(_ task: TaskPath, _ components: [String], for requester: Requester) async throws(FileSystemFailure)
+    -> OpenFile
+  {
+    engine.metrics.count(.opens)
+    // Each round uses up one way in which the cache's index can have been out of date: read too early, evicted by another
+    // process, downloaded by another process.
+    for _ in 0..<4 {
+      if let opened = try await openStored(task, components) { return opened }
+      if let opened = try await openArriving(task, components, for: requester) { return opened }
+      engine.refresh(task)
+    }
+    throw FileSystemFailure(.inputOutput, "the cache is being emptied faster than it is filled; see `cache.max_size`")
+  }
+
+  private func openStored(_ task: TaskPath, _ components: [String]) async throws(FileSystemFailure) -> OpenFile? {
+    guard let stored = try await engine.stored(task), let file = stored.index.file(components) else { return nil }
+    if let failure = file.failure, try !isFetchedAgain(task) { throw failure }
+    guard let member = stored.member(file), member.state == .stored else { return nil }
+    do throws(CacheFailure) {
+      let object = try await engine.cache.open(member, of: task)
+      engine.metrics.count(.openHits)
+      let descriptor = try object.duplicateDescriptor()
+      let handle = handles.open(.stored(FileDescriptorBox(owning: descriptor), size: file.size))
+      return OpenFile(handle: handle, caching: .keep)
+    } catch {
+      engine.refresh(task)
+      if error.kind == .notFound { return nil }
+      if error.kind == .damaged, try isFetchedAgain(task) { return nil }
+      throw FileSystemFailure(error)
+    }
+  }
+
+  /// What is free is fetched again by itself; what was paid for is not.
+  private func isFetchedAgain(_ task: TaskPath) throws(FileSystemFailure) -> Bool {
+    try engine.configured(for: task).source.price.isFree
+  }
+
+  private func openArriving(_ task: TaskPath, _ components: [String], for requester: Requester)
+    async throws(FileSystemFailure) -> OpenFile?
+  {
+    let path = Node.resultFile(task, components).path
+    let access = try await engine.access(task, want: .content(isStored: false), requester: requester, path: path)
+    guard case .arriving(let download) = access else { return nil }
+    if case .file(let file)? = try await download.find(components), let failure = file.failure { throw failure }
+    guard let object = try await download.content(of: components) else {
+      let stored = try await download.ended()
+      engine.refresh(task)
+      if stored.index.file(components) != nil, stored.breakage == nil { return nil }
+      try throwBreakage(of: stored, task, requester)
+      throw FileSystemFailure(.stale, "the archive no longer holds this file")
+    }
+    do throws(CacheFailure) {
+      let descriptor = try object.duplicateDescriptor()
+      let handle = handles.open(.arriving(object, FileDescriptorBox(owning: descriptor)))
+      // Without the page cache a reader that waits for bytes can be interrupted, which one that waits for a page can't.
+      return OpenFile(handle: handle, caching: object.isComplete ? .keep : .none)
+    } catch {
+      throw FileSystemFailure(error)
+    }
+  }
+
+  func available(_ object: GrowingObject, _ offset: UInt64, _ count: Int) async throws(FileSystemFailure) -> Int {
+    do throws(CacheFailure) {
+      return try await object.waitFor(offset: offset, count: count)
+    } catch {
+      throw FileSystemFailure(error)
+    }
+  }
+
+  private func throwBreakage(of stored: StoredResults, _ task: TaskPath, _ requester: Requester)
+    throws(FileSystemFailure)
+  {
+    guard let breakage = stored.breakage else { return }
+    throw try engine.decision(for: task, requester: requester).paidOnce(breakage)
+  }
+}
