@@ -1,0 +1,106 @@
+import Tasks
+
+/// Everything that can be configured, checked and with its defaults filled in. See INTERFACE: "Configuration".
+///
+/// A plain value: reading it opens nothing, and no secret is in it (only where a key is to be found).
+struct Configuration: Hashable, Sendable {
+  /// The file that was read, or nil when there is none and everything is a default.
+  var file: String?
+  /// Absolute; the default for `mount` and `unmount`.
+  var mountpoint: String?
+  /// In the order of the file.
+  var sources: [SourceConfiguration]
+  /// nil: no budget is configured, so nothing billed is ever opened.
+  var budget: BudgetConfiguration?
+  var cache: CacheConfiguration
+  /// Absolute; holds the ledger, the registry of tasks and the log.
+  var stateDirectory: String
+  var network: NetworkConfiguration
+  var mount: MountConfiguration
+  /// Process names that never cause a billed request, as `/proc/PID/comm` shows them (cut to 15 bytes).
+  var crawlers: [String]
+  /// Every setting in force as text, with where it came from.
+  var settings: [EffectiveSetting]
+
+  /// The source with this name, if it is configured.
+  func source(_ name: SourceName) -> SourceConfiguration? {
+    sources.first { $0.name == name }
+  }
+}
+
+/// One API account, and one directory of the mount.
+struct SourceConfiguration: Hashable, Sendable {
+  enum Kind: String, Hashable, Sendable, CaseIterable {
+    case screenplay = "memories-screenplay"
+    case pixxel
+  }
+
+  /// How the key is sent in the `Authorization` header.
+  enum Authorization: String, Hashable, Sendable, CaseIterable {
+    /// The key alone.
+    case raw
+    /// `Bearer KEY`.
+    case bearer
+  }
+
+  enum FetchPolicy: String, Hashable, Sendable, CaseIterable {
+    case onAccess = "on_access"
+    /// Only `tollfs fetch` downloads.
+    case explicit
+  }
+
+  var name: SourceName
+  var kind: Kind
+  var endpoint: Endpoint
+  var key: KeySource
+  var authorization: Authorization
+  var price: PricePerGigabyte
+  var fetch: FetchPolicy
+  /// 0 means no limit.
+  var requestsPerSecond: Double
+  /// Tasks that the source's directory lists from the start.
+  var tasks: [TaskPath]
+}
+
+/// The caps, each nil where it is not set. At least one is set.
+struct BudgetConfiguration: Hashable, Sendable {
+  var total: Dollars?
+  var monthly: Dollars?
+  var daily: Dollars?
+  var perTask: Dollars?
+  var perOpen: Dollars?
+  /// The least size that is assumed of a download whose size is not known.
+  var assumeUnknown: ByteCount
+}
+
+struct CacheConfiguration: Hashable, Sendable {
+  /// Absolute.
+  var directory: String
+  var maximumSize: ByteCount
+  /// What the cache leaves free on its disk.
+  var minimumFree: ByteCount
+}
+
+struct NetworkConfiguration: Hashable, Sendable {
+  var connectTimeout: Duration
+  /// How long no byte may come.
+  var readTimeout: Duration
+  /// Repeats after the first try, of what is safe to repeat.
+  var retries: Int
+}
+
+struct MountConfiguration: Hashable, Sendable {
+  /// How long two opens share one status answer.
+  var statusLifetime: Duration
+  /// For names in archives that are not UTF-8 and do not say what they are; nil is `auto`.
+  var nameCharset: String?
+}
+
+/// One setting in force, for `config show`.
+struct EffectiveSetting: Hashable, Sendable {
+  /// `budget.daily`, `sources.screenplay.endpoint`, ...
+  let key: String
+  /// As text; nil where nothing is set. Never a secret.
+  let text: String?
+  let origin: SettingOrigin
+}
