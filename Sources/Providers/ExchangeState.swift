@@ -1,0 +1,197 @@
+import AsyncHTTPClient
+import NIOCore
+
+/// Where an exchange stands. Every decision of ``HTTPExchange`` is made here, under its lock; nothing is called from here.
+struct ExchangeState: ~Copyable {
+  enum Step<Value: Sendable>: Sendable {
+    case ready(Value)
+    case failed(TransportFault)
+    case wait
+  }
+
+  enum Verdict {
+    case over
+    case expired(TransportFault)
+    case checkAgain(Duration)
+  }
+
+  /// What has to be resumed, released and stopped, once the lock is free.
+  struct Loose {
+    var waiters: [CheckedContinuation<Void, Never>] = []
+    var hold: EventLoopPromise<Void>?
+    var timer: Scheduled<Void>?
+    var task: HTTPClient.Task<Void>?
+  }
+
+  private enum Phase {
+    case open
+    case ended
+    case failed(TransportFault)
+  }
+
+  var task: HTTPClient.Task<Void>?
+  var timer: Scheduled<Void>?
+  private(set) var requestLeft = false
+
+  private let network: NetworkSettings
+  private let started: Duration
+  /// When the whole exchange must be over, on the clock of `now`.
+  private var end: Duration?
+  private var phase = Phase.open
+  private var head: AnswerHead?
+  private var pending: [UInt8] = []
+  private var breakage: TransportFault?
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private var heldBack: EventLoopPromise<Void>?
+  private var watch: StallWatch
+  private var sentAt: Duration?
+
+  init(network: NetworkSettings, deadline: Duration?, now: Duration) {
+    self.network = network
+    end = deadline.map { now + $0 }
+    started = now
+    watch = StallWatch(network)
+  }
+
+  var isOver: Bool {
+    if case .open = phase { false } else { true }
+  }
+
+  // MARK: The reader's side
+
+  func takeHead() -> Step<AnswerHead> {
+    if let head { return .ready(head) }
+    if case .failed(let fault) = phase { return .failed(fault) }
+    if case .ended = phase { return .failed(TransportFault(kind: .badAnswer, text: "an answer without a head")) }
+    return .wait
+  }
+
+  /// All bytes that are there; nil at the proper end.
+  mutating func takeBytes() -> Step<[UInt8]?> {
+    if !pending.isEmpty {
+      let bytes = pending
+      pending = []
+      return .ready(bytes)
+    }
+    switch phase {
+    case .open: return .wait
+    case .ended: return .ready(nil)
+    case .failed(let fault): return .failed(fault)
+    }
+  }
+
+  /// The promise that holds the connection back, if there is room again.
+  mutating func releaseHold() -> EventLoopPromise<Void>? {
+    guard pending.isEmpty else { return nil }
+    defer { heldBack = nil }
+    return heldBack
+  }
+
+  /// Registers who waits for the head, or for bytes. False when there is something to look at already.
+  mutating func wait(_ waiter: CheckedContinuation<Void, Never>, forHead: Bool, now: Duration) -> Bool {
+    guard case .open = phase, forHead ? head == nil : pending.isEmpty else { return false }
+    waiters.append(waiter)
+    if !forHead { watch.beginWait(at: now) }
+    return true
+  }
+
+  // MARK: The connection's side
+
+  mutating func requestWasSent(at now: Duration) {
+    requestLeft = true
+    if sentAt == nil { sentAt = now }
+  }
+
+  mutating func received(head: AnswerHead, now: Duration) -> [CheckedContinuation<Void, Never>] {
+    self.head = head
+    return wake(now)
+  }
+
+  mutating func received(_ bytes: ByteBufferView, now: Duration) -> ([CheckedContinuation<Void, Never>], isFull: Bool) {
+    guard case .open = phase else { return ([], false) }
+    pending.append(contentsOf: bytes)
+    watch.received(bytes.count, at: now)
+    return (wake(now), pending.count >= HTTPExchange.highWater)
+  }
+
+  /// Keeps the promise until the reader has taken what is there. False when there is no need to.
+  mutating func hold(_ promise: EventLoopPromise<Void>) -> Bool {
+    guard case .open = phase, !pending.isEmpty else { return false }
+    heldBack = promise
+    return true
+  }
+
+  mutating func broken(_ fault: TransportFault) {
+    if breakage == nil { breakage = fault }
+  }
+
+  mutating func ended(now: Duration) -> Loose {
+    guard case .open = phase else { return Loose() }
+    phase = breakage.map { .failed($0) } ?? .ended
+    // The task is finished by itself: cancelling it would only make noise.
+    task = nil
+    return letGo(now)
+  }
+
+  mutating func fail(_ fault: TransportFault, now: Duration) -> Loose {
+    guard case .open = phase else {
+      // Nobody will come for the bytes any more.
+      if fault.kind == .cancelled { pending = [] }
+      return Loose()
+    }
+    phase = .failed(breakage ?? fault)
+    if fault.kind == .cancelled { pending = [] }
+    return letGo(now)
+  }
+
+  private mutating func letGo(_ now: Duration) -> Loose {
+    let loose = Loose(waiters: wake(now), hold: heldBack, timer: timer, task: task)
+    heldBack = nil
+    timer = nil
+    task = nil
+    return loose
+  }
+
+  private mutating func wake(_ now: Duration) -> [CheckedContinuation<Void, Never>] {
+    watch.endWait(at: now)
+    defer { waiters = [] }
+    return waiters
+  }
+
+  // MARK: Deadlines
+
+  /// The exchange shall be over this much later, whatever flows.
+  mutating func limit(to time: Duration, now: Duration) {
+    end = min(end ?? now + time, now + time)
+  }
+
+  mutating func verdict(place: String, now: Duration) -> Verdict {
+    guard case .open = phase else { return .over }
+    if let end, now >= end {
+      let time = (end - started).forPeople
+      return .expired(TransportFault(kind: .timedOut, text: "no complete answer from \(place) within \(time)"))
+    }
+    // Looked at once a read timeout at least: what is waited for changes without anybody setting the timer anew.
+    let untilDeadline = min(network.readTimeout, end.map { $0 - now } ?? network.readTimeout)
+    guard head != nil else { return verdictBeforeHead(place: place, now: now, atMost: untilDeadline) }
+    switch watch.verdict(at: now) {
+    case .fine(let delay): return .checkAgain(min(delay, untilDeadline))
+    case .silent:
+      return .expired(
+        TransportFault(kind: .timedOut, text: "no byte from \(place) for \(network.readTimeout.forPeople)"))
+    case .tooSlow(let bytes, let time):
+      return .expired(
+        TransportFault(kind: .timedOut, text: "only \(bytes) bytes from \(place) in \(time.forPeople)"))
+    }
+  }
+
+  private func verdictBeforeHead(place: String, now: Duration, atMost: Duration) -> Verdict {
+    // The client has its own connect timeout, which knows more about the reason; ours is for what that one misses.
+    let limit = sentAt.map { $0 + network.readTimeout } ?? (started + network.connectTimeout + .seconds(1))
+    if now < limit { return .checkAgain(min(limit - now, atMost)) }
+    return .expired(
+      requestLeft
+        ? TransportFault(kind: .timedOut, text: "no answer from \(place) within \(network.readTimeout.forPeople)")
+        : TransportFault(kind: .timedOut, text: "can't connect to \(place) in time"))
+  }
+}

@@ -1,0 +1,87 @@
+import AsyncHTTPClient
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The process's connections to all APIs. One of these is shared by all sources; ``shutdown()`` ends it.
+public final class HTTPConnections: Sendable {
+  /// Small calls reuse connections, over HTTP/2 where the server offers it.
+  let calls: HTTPClient
+  /// Each download has a fresh HTTP/1.1 connection of its own. On a reused one, a server that closes it for being idle
+  /// just when the request leaves would make it unknowable whether the download was billed.
+  let downloads: HTTPClient
+  let registry = ExchangeRegistry()
+
+  // One thread. It moves bytes faster than disks and networks do, and it keeps events in order: when a deadline fires,
+  // it is certain whether the request has been written.
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let isDown = Atomic(false)
+  private let logger: Logger
+
+  /// - Parameter network: only ``NetworkSettings/connectTimeout`` is of interest here.
+  public init(network: NetworkSettings = NetworkSettings(), logger: Logger) {
+    self.logger = logger
+    var configuration = HTTPClient.Configuration(
+      // Redirects are followed by RedirectRule, which knows where the key must not go.
+      redirectConfiguration: .disallow,
+      // No read timeout here: the client's would also count while a slow reader holds the stream back.
+      timeout: .init(connect: TimeAmount(network.connectTimeout)),
+      decompression: .disabled)
+    // Repeats are RetryPolicy's: two layers of them would multiply.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    // More requests than this at one moment wait for a connection; the rate limits keep it far away.
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32
+    calls = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+    configuration.httpVersion = .http1Only
+    configuration.maximumUsesPerConnection = 1
+    let registry = registry
+    configuration.http1_1ConnectionDebugInitializer = { channel in
+      BreakTap.install(in: channel, registry: registry)
+    }
+    downloads = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+  }
+
+  /// Closes every connection; what is in flight fails. Safe to call more than once.
+  public func shutdown() async {
+    guard !isDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      Self.shutDown(calls, downloads, group, logger) { done.resume() }
+    }
+  }
+
+  deinit {
+    // An HTTPClient that is let go of without a shutdown traps in debug builds and leaks in release builds.
+    if !isDown.load(ordering: .acquiring) { Self.shutDown(calls, downloads, group, logger) {} }
+  }
+
+  private static func shutDown(
+    _ calls: HTTPClient, _ downloads: HTTPClient, _ group: MultiThreadedEventLoopGroup, _ logger: Logger,
+    done: @escaping @Sendable () -> Void
+  ) {
+    let note: @Sendable (String, (any Error)?) -> Void = { part, error in
+      if let error {
+        logger.debug("connections did not shut down cleanly", metadata: ["part": "\(part)", "error": "\(error)"])
+      }
+    }
+    calls.shutdown { error in
+      note("calls", error)
+      downloads.shutdown { error in
+        note("downloads", error)
+        group.shutdownGracefully { error in
+          note("event loop", error)
+          done()
+        }
+      }
+    }
+  }
+}
+
+extension TimeAmount {
+  /// Saturates at the ends of what nanoseconds in 64 bits can hold (292 years).
+  init(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    self = .nanoseconds(overflow ? (seconds > 0 ? .max : .min) : whole &+ attoseconds / 1_000_000_000)
+  }
+}
