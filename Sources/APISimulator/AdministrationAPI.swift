@@ -31,7 +31,7 @@ struct AdministrationAPI {
     case ("GET", "counters", 1): return Self.json(state.with { $0.counters })
     case ("GET", "requests", 1): return .array(state.with { $0.log }.map(Self.json))
     case ("GET", "tasks", 1): return tasks()
-    case ("PUT", "tasks", 2): try Self.decode(TaskOrder.self, body).apply(to: parts[1], state)
+    case ("PUT", "tasks", 2): try Self.decode(Strict<TaskOrder>.self, body).value.apply(to: parts[1], state)
     case ("DELETE", "tasks", 2): state.with { $0.remove(parts[1]) }
     case ("POST", "faults", 1): try addFaults(body)
     case ("DELETE", "faults", 1): state.with { $0.plan = FaultPlan() }
@@ -84,7 +84,7 @@ struct AdministrationAPI {
         context
       @unknown default: nil
       }
-    let path = context?.codingPath.map(\.stringValue).joined(separator: ".") ?? ""
+    let path = context?.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".") ?? ""
     return (path.isEmpty ? "" : path + ": ") + (context?.debugDescription ?? "\(error)")
   }
 

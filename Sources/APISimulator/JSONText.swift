@@ -29,6 +29,19 @@ indirect enum JSONText: Sendable, Equatable {
 
   var utf8: [UInt8] { Array(text.utf8) }
 
+  /// The value over several lines, two spaces a level, for people.
+  func indented(_ level: Int = 0) -> String {
+    let (outer, inner) = (String(repeating: "  ", count: level), String(repeating: "  ", count: level + 1))
+    switch self {
+    case .array(let values) where !values.isEmpty:
+      return "[\n" + values.map { inner + $0.indented(level + 1) }.joined(separator: ",\n") + "\n\(outer)]"
+    case .object(let members) where !members.isEmpty:
+      let lines = members.map { "\(inner)\(Self.quoted($0.0)): \($0.1.indented(level + 1))" }
+      return "{\n" + lines.joined(separator: ",\n") + "\n\(outer)}"
+    default: return text
+    }
+  }
+
   /// RFC 8259 section 7: quotation mark, reverse solidus and U+0000 to U+001F must be escaped, and nothing else need be.
   private static func quoted(_ string: String) -> String {
     var out = "\""

@@ -7,6 +7,10 @@ extension FaultRule: KeyListed {
   static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
 }
 
+extension TaskOrder: KeyListed {
+  static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
+}
+
 extension Faults: KeyListed {
   static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
 }

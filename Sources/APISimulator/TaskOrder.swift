@@ -38,7 +38,7 @@ struct TaskOrder: Decodable {
   var archiveFile: String?
   var originalBytes: Int64?
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case state
     case completedEpisodes = "completed_episodes"
     case totalEpisodes = "total_episodes"

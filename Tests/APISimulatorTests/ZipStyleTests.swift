@@ -26,9 +26,9 @@ import Testing
     try Data(ZipStream.bytes(Self.files, style: style)).write(to: URL(fileURLWithPath: archive))
 
     let unzip = try await ChildProcess.run("unzip", ["-t", archive])
-    #expect(unzip.status == 0, "\(unzip.text)\(unzip.errors)")
+    #expect(unzip.status == 0, "\(unzip.output)\(unzip.errors)")
     let sevenZip = try await ChildProcess.run("7z", ["t", archive])
-    #expect(sevenZip.status == 0, "\(sevenZip.text)")
+    #expect(sevenZip.status == 0, "\(sevenZip.output)")
     let python = try await ChildProcess.run(
       "python3",
       [
@@ -42,7 +42,7 @@ import Testing
       ])
     #expect(python.status == 0, "\(python.errors)")
     #expect(
-      python.text.split(separator: "\n")
+      python.output.split(separator: "\n")
         == Self.files.map { "\(String(decoding: $0.name, as: UTF8.self)) \($0.size)" }.map { $0[...] })
     try await compareExtracted(archive, directory)
   }
@@ -50,7 +50,7 @@ import Testing
   private func compareExtracted(_ archive: String, _ directory: TemporaryDirectory) async throws {
     let out = directory.file("out")
     try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-    let bsdtar = try await ChildProcess.run("env", ["LC_ALL=C.UTF-8", "bsdtar", "-xf", archive, "-C", out])
+    let bsdtar = try await ChildProcess.run("bsdtar", ["-xf", archive, "-C", out], environment: ["LC_ALL": "C.UTF-8"])
     #expect(bsdtar.status == 0, "\(bsdtar.errors)")
     for file in Self.files where file.name.last != UInt8(ascii: "/") {
       let path = out + "/" + String(decoding: file.name, as: UTF8.self)
@@ -92,7 +92,7 @@ import Testing
       try Data(ZipStream.bytes(files, style: .seekable)).write(to: URL(fileURLWithPath: archive))
       let python = try await ChildProcess.run(
         "python3", ["-c", "import sys,zipfile; print(len(zipfile.ZipFile(sys.argv[1]).namelist()))", archive])
-      #expect(python.text == "\(files.count)\n", "\(python.errors)")
+      #expect(python.output == "\(files.count)\n", "\(python.errors)")
     }
   }
 

@@ -3,46 +3,6 @@ import TestSupport
 
 @testable import APISimulator
 
-/// A program run to its end without holding up Swift's cooperative pool, its output in files so that no pipe can fill up.
-struct ChildProcess {
-  let status: Int32
-  let output: [UInt8]
-  let errors: String
-
-  var text: String { String(decoding: output, as: UTF8.self) }
-
-  /// `seconds` is when it is killed: far beyond what it needs, so that a hang ends as a failure.
-  static func run(_ program: String, _ arguments: [String], seconds: Int = 120) async throws -> ChildProcess {
-    let directory = try TemporaryDirectory("child")
-    let paths = (output: directory.file("out"), errors: directory.file("err"))
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["timeout", "-k", "5", String(seconds), program] + arguments
-    process.standardInput = FileHandle.nullDevice
-    for path in [paths.output, paths.errors] { try Data().write(to: URL(fileURLWithPath: path)) }
-    process.standardOutput = FileHandle(forWritingAtPath: paths.output)
-    process.standardError = FileHandle(forWritingAtPath: paths.errors)
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-      process.terminationHandler = { _ in continuation.resume() }
-      do {
-        try process.run()
-      } catch {
-        continuation.resume(throwing: error)
-      }
-    }
-    return ChildProcess(
-      status: process.terminationStatus,
-      output: [UInt8](FileManager.default.contents(atPath: paths.output) ?? Data()),
-      errors: String(decoding: FileManager.default.contents(atPath: paths.errors) ?? Data(), as: UTF8.self))
-  }
-
-  /// Whether a program is there.
-  static func exists(_ program: String) -> Bool {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-      .contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(program)") }
-  }
-}
-
 /// An answer as curl saw it.
 struct CurlAnswer {
   /// curl's own exit status: 0 for a complete answer.
@@ -74,8 +34,8 @@ struct Curl {
     ]
     if let key { arguments += ["-H", "Authorization: \(key)"] }
     if let body { arguments += ["--data-binary", body, "-H", "Content-Type: application/json"] }
-    let child = try await ChildProcess.run("curl", arguments + extra + [url])
-    let fields = child.text.split(separator: " ").compactMap { Double($0) }
+    let child = try await ChildProcess.run("curl", arguments + extra + [url], timeout: limit + 20)
+    let fields = child.output.split(separator: " ").compactMap { Double($0) }
     var headers: [String: String] = [:]
     for line in String(decoding: FileManager.default.contents(atPath: headPath) ?? Data(), as: UTF8.self)
       .split(whereSeparator: \.isNewline)
