@@ -1,0 +1,39 @@
+import Foundation
+import Tasks
+
+/// How the budget stands at one moment.
+public struct BudgetSummary: Sendable, Hashable {
+  /// One cap and what counts against it. `per_task` and `per_open` have nothing to count: they limit each task and each open.
+  public struct Window: Sendable, Hashable {
+    public let cap: BudgetCap
+    /// nil when the cap isn't set.
+    public let limit: Dollars?
+    /// Settled and unsettled charges.
+    public let spent: Dollars
+    /// Downloads on their way.
+    public let reserved: Dollars
+    /// nil when the cap isn't set; negative where it was overrun.
+    public let left: Dollars?
+    /// nil for what does not reset.
+    public let resetsAt: Date?
+  }
+
+  /// An approval that nobody has used yet.
+  public struct Approval: Sendable, Hashable {
+    public let task: TaskPath
+    public let upTo: Dollars
+  }
+
+  /// The moment that the windows were reckoned by: the present, or the time of the last event if the clock has run backwards.
+  public let now: Date
+  public let timeZone: TimeZone
+  /// Whether any cap is set; if not, nothing billed is opened.
+  public let isConfigured: Bool
+  /// All five, in the order of the configuration.
+  public let windows: [Window]
+  /// What is part of the total and nobody knows whether it was charged.
+  public let unsettled: Dollars
+  public let assumeUnknown: ByteCount
+  /// In the order of their tasks.
+  public let approvals: [Approval]
+}
