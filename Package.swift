@@ -81,7 +81,7 @@ let package = Package(
         "TaskTree", "FileSystem", "Tasks", "Providers", "Archives", "Budget", "ResultCache", "APISimulator", "TestSupport",
         logging,
       ]),
-    tests("tollfsTests", ["tollfs", "Tasks", "Budget", "TestSupport"]),
+    tests("tollfsTests", ["tollfs", "Tasks", "Providers", "Budget", "TestSupport", logging]),
     tests("MountTests", ["APISimulator", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -147,14 +147,6 @@ private let twoSources = """
   }
 
   @Test(arguments: [
-    ("http://localhost:1", true), ("http://127.9.9.9/", true), ("http://[::1]:80/x", true),
-    ("http://128.0.0.1", false), ("http://localhost.example.com", false),
-  ])
-  func loopback(text: String, expected: Bool) throws {
-    #expect(try Endpoint(parsing: text).isLoopback == expected)
-  }
-
-  @Test(arguments: [
     ("budgt", "budget", 1), ("dayly", "daily", 1), ("ab", "ba", 1), ("", "abc", 3), ("same", "same", 0),
   ])
   func spellingDistance(left: String, right: String, expected: Int) {

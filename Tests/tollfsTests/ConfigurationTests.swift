@@ -1,3 +1,5 @@
+import Budget
+import Providers
 import Tasks
 import Testing
 
@@ -25,10 +27,11 @@ let completeFile = """
       price_per_gb: 0.25
       fetch: explicit
       rate_limit: 0.5
-      authorization: bearer
+      authorization: raw
       tasks: [ros-sd-20260313-a3f8c2b1, second, second]
     pixxel:
       kind: pixxel
+      authorization: bearer
   budget:
     total: 20.00
     monthly: 10
@@ -60,12 +63,13 @@ let completeFile = """
     let screenplay = try #require(read.sources.first)
     #expect(screenplay.name.text == "screenplay")
     #expect(screenplay.kind == .screenplay)
-    #expect(screenplay.endpoint.text == "http://127.0.0.1:8080/v2")
+    #expect(screenplay.endpoint.description == "http://127.0.0.1:8080/v2")
     #expect(screenplay.key == .file(path: "/etc/tollfs/keys/memories"))
     #expect(screenplay.price == PricePerGigabyte(Dollars(microDollars: 250_000)))
     #expect(screenplay.fetch == .explicit)
     #expect(screenplay.requestsPerSecond == 0.5)
-    #expect(screenplay.authorization == .bearer)
+    #expect(screenplay.authorization == .raw)
+    #expect(read.sources.last?.authorization == .bearer)
     #expect(screenplay.tasks.map(\.description) == ["screenplay/ros-sd-20260313-a3f8c2b1", "screenplay/second"])
     let budget = try #require(read.budget)
     #expect(budget.total == Dollars(microDollars: 20_000_000))
@@ -89,13 +93,13 @@ let completeFile = """
     let read = try configuration("sources:\n  s:\n    kind: memories-screenplay\n  p:\n    kind: pixxel\n")
     #expect(read.mountpoint == nil)
     #expect(read.budget == nil)
-    #expect(read.sources[0].endpoint.text == "https://mavi-backend.memories.ai/serve/api/v2")
+    #expect(read.sources[0].endpoint.description == "https://mavi-backend.memories.ai/serve/api/v2")
     #expect(read.sources[0].key == .environment(variable: "MEMORIES_API_KEY"))
     #expect(read.sources[0].price == PricePerGigabyte(Dollars(microDollars: 120_000)))
     #expect(read.sources[0].fetch == .onAccess)
     #expect(read.sources[0].requestsPerSecond == 1)
     #expect(read.sources[0].authorization == .raw)
-    #expect(read.sources[1].endpoint.text == "https://api.pixxel.space")
+    #expect(read.sources[1].endpoint.description == "https://api.pixxel.space")
     #expect(read.sources[1].key == .environment(variable: "PIXXEL_API_KEY"))
     #expect(read.sources[1].price.isFree)
     #expect(read.sources[1].requestsPerSecond == 5)
@@ -103,7 +107,7 @@ let completeFile = """
     #expect(read.cache.maximumSize == ByteCount(20_000_000_000))
     #expect(read.cache.minimumFree == ByteCount(2_000_000_000))
     #expect(read.stateDirectory == "/home/ada/.local/state/tollfs")
-    #expect(read.network == NetworkConfiguration(connectTimeout: .seconds(10), readTimeout: .seconds(30), retries: 4))
+    #expect(read.network == NetworkSettings(connectTimeout: .seconds(10), readTimeout: .seconds(30), retries: 4))
     #expect(read.mount == MountConfiguration(statusLifetime: .seconds(1), nameCharset: nil))
     #expect(read.crawlers.contains("tracker-miner-f"))
     #expect(read.crawlers.allSatisfy { $0.utf8.count <= 15 })

@@ -1,3 +1,5 @@
+import Budget
+import Providers
 import Tasks
 
 /// Everything that can be configured, checked and with its defaults filled in. See INTERFACE: "Configuration".
@@ -11,11 +13,11 @@ struct Configuration: Hashable, Sendable {
   /// In the order of the file.
   var sources: [SourceConfiguration]
   /// nil: no budget is configured, so nothing billed is ever opened.
-  var budget: BudgetConfiguration?
+  var budget: BudgetCaps?
   var cache: CacheConfiguration
   /// Absolute; holds the ledger, the registry of tasks and the log.
   var stateDirectory: String
-  var network: NetworkConfiguration
+  var network: NetworkSettings
   var mount: MountConfiguration
   /// Process names that never cause a billed request, as `/proc/PID/comm` shows them (cut to 15 bytes).
   var crawlers: [String]
@@ -51,7 +53,7 @@ struct SourceConfiguration: Hashable, Sendable {
 
   var name: SourceName
   var kind: Kind
-  var endpoint: Endpoint
+  var endpoint: EndpointURL
   var key: KeySource
   var authorization: Authorization
   var price: PricePerGigabyte
@@ -62,31 +64,12 @@ struct SourceConfiguration: Hashable, Sendable {
   var tasks: [TaskPath]
 }
 
-/// The caps, each nil where it is not set. At least one is set.
-struct BudgetConfiguration: Hashable, Sendable {
-  var total: Dollars?
-  var monthly: Dollars?
-  var daily: Dollars?
-  var perTask: Dollars?
-  var perOpen: Dollars?
-  /// The least size that is assumed of a download whose size is not known.
-  var assumeUnknown: ByteCount
-}
-
 struct CacheConfiguration: Hashable, Sendable {
   /// Absolute.
   var directory: String
   var maximumSize: ByteCount
   /// What the cache leaves free on its disk.
   var minimumFree: ByteCount
-}
-
-struct NetworkConfiguration: Hashable, Sendable {
-  var connectTimeout: Duration
-  /// How long no byte may come.
-  var readTimeout: Duration
-  /// Repeats after the first try, of what is safe to repeat.
-  var retries: Int
 }
 
 struct MountConfiguration: Hashable, Sendable {

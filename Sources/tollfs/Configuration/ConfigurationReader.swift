@@ -1,3 +1,5 @@
+import Budget
+import Providers
 import Tasks
 
 /// Turns settings into a ``Configuration``, with every default filled in and every problem collected.
@@ -53,7 +55,7 @@ struct ConfigurationReader {
 
   // MARK: Sections
 
-  private mutating func readBudget() -> BudgetConfiguration? {
+  private mutating func readBudget() -> BudgetCaps? {
     guard let origin = sections[SettingKey("budget")] else {
       effective.append(EffectiveSetting(key: "budget", text: nil, origin: .builtIn))
       return nil
@@ -61,11 +63,12 @@ struct ConfigurationReader {
     func cap(_ name: String, _ reader: inout ConfigurationReader) -> Dollars? {
       reader.optional(SettingKey("budget", name), SettingValues.dollars)
     }
-    let budget = BudgetConfiguration(
+    let budget = BudgetCaps(
       total: cap("total", &self), monthly: cap("monthly", &self), daily: cap("daily", &self),
       perTask: cap("per_task", &self), perOpen: cap("per_open", &self),
       assumeUnknown: value(SettingKey("budget", "assume_unknown"), default: "1 GB", SettingValues.positiveBytes))
-    let caps = ["total", "monthly", "daily", "per_task", "per_open"]
+    let caps = BudgetCap.allCases.map(\.rawValue)
+    // An unreadable cap has been noted already.
     if caps.allSatisfy({ settings[SettingKey("budget", $0)] == nil }) {
       note(
         origin, SettingKey("budget"),
@@ -83,8 +86,8 @@ struct ConfigurationReader {
       minimumFree: value(SettingKey("cache", "min_free"), default: "2 GB", SettingValues.bytes))
   }
 
-  private mutating func readNetwork() -> NetworkConfiguration {
-    NetworkConfiguration(
+  private mutating func readNetwork() -> NetworkSettings {
+    NetworkSettings(
       connectTimeout: value(SettingKey("network", "connect_timeout"), default: "10 s", SettingValues.positiveDuration),
       readTimeout: value(SettingKey("network", "read_timeout"), default: "30 s", SettingValues.positiveDuration),
       // With the backoff's 32 s between two tries, 20 repeats already take ten minutes.
@@ -125,25 +128,25 @@ struct ConfigurationReader {
     let allowsHTTP = value(key("allow_http"), default: "false", SettingValues.flag)
     return SourceConfiguration(
       name: name, kind: kind,
-      endpoint: readEndpoint(key("endpoint"), default: kind.standardEndpoint, allowsHTTP: allowsHTTP),
+      endpoint: value(
+        key("endpoint"), default: kind.standardEndpoint, SettingValues.endpoint(allowingHTTP: allowsHTTP)),
       key: readKeySource(section, kind: kind),
-      authorization: value(
-        key("authorization"), default: "raw", SettingValues.choice(SourceConfiguration.Authorization.self)),
+      authorization: readAuthorization(key("authorization"), kind: kind),
       price: PricePerGigabyte(value(key("price_per_gb"), default: kind.standardPrice, SettingValues.dollars)),
       fetch: value(key("fetch"), default: "on_access", SettingValues.choice(SourceConfiguration.FetchPolicy.self)),
       requestsPerSecond: value(key("rate_limit"), default: kind.standardRate, SettingValues.rate),
       tasks: readTasks(key("tasks"), source: name, kind: kind))
   }
 
-  private mutating func readEndpoint(_ key: SettingKey, default standard: String, allowsHTTP: Bool) -> Endpoint {
-    value(key, default: standard) { (text) throws(UnreadableValue) in
-      let endpoint = try Endpoint(parsing: text)
-      guard endpoint.isSecure || endpoint.isLoopback || allowsHTTP else {
-        throw UnreadableValue(
-          "`\(text)` would send the key unencrypted; write https://, or add allow_http: true if that is what you want")
-      }
-      return endpoint
+  /// Screenplay takes the key alone (APIS.md: documented, no `Bearer`), so asking for anything else there is a mistake.
+  private mutating func readAuthorization(_ key: SettingKey, kind: SourceConfiguration.Kind)
+    -> SourceConfiguration.Authorization
+  {
+    let authorization = value(key, default: "raw", SettingValues.choice(SourceConfiguration.Authorization.self))
+    if kind == .screenplay, authorization != .raw, let raw = settings[key] {
+      note(raw.origin, key, "a \(kind.rawValue) source takes the key alone; write raw, or drop this key")
     }
+    return authorization
   }
 
   private mutating func readTasks(_ key: SettingKey, source: SourceName, kind: SourceConfiguration.Kind) -> [TaskPath] {
@@ -270,7 +273,7 @@ extension SourceConfiguration.Kind {
   /// APIS.md: the base addresses of the two APIs.
   var standardEndpoint: String {
     switch self {
-    case .screenplay: "https://mavi-backend.memories.ai/serve/api/v2"
+    case .screenplay: EndpointURL.screenplayDefault
     case .pixxel: "https://api.pixxel.space"
     }
   }

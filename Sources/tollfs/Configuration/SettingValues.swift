@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Glibc
+import Providers
 import Tasks
 
 /// A value that can't be understood; the message says what would be.
@@ -113,6 +113,17 @@ enum SettingValues {
     return text
   }
 
+  static func endpoint(allowingHTTP: Bool) -> (String) throws(UnreadableValue) -> EndpointURL {
+    { (text) throws(UnreadableValue) in
+      do throws(EndpointURL.Refusal) {
+        return try EndpointURL(text, allowHTTP: allowingHTTP)
+      } catch {
+        // The address is not repeated: it may hold a password.
+        throw UnreadableValue(error.reason)
+      }
+    }
+  }
+
   static func variableName(_ text: String) throws(UnreadableValue) -> String {
     let isName =
       text.utf8.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } == true
@@ -123,43 +134,6 @@ enum SettingValues {
     }
     return text
   }
-}
-
-/// The base address of an API.
-struct Endpoint: Hashable, Sendable, CustomStringConvertible {
-  /// Without a slash at the end.
-  let text: String
-  let isSecure: Bool
-  let isLoopback: Bool
-
-  /// - Throws: for anything but an absolute http or https address with a host and without user, query and fragment.
-  init(parsing text: String) throws(UnreadableValue) {
-    guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(), let host = parts.host,
-      !host.isEmpty
-    else { throw UnreadableValue("is no address; write one such as https://api.example.com/v2") }
-    guard scheme == "https" || scheme == "http" else { throw UnreadableValue("must start with https://") }
-    guard parts.user == nil, parts.password == nil else {
-      throw UnreadableValue("must not hold a user or password")
-    }
-    guard parts.query == nil, parts.fragment == nil else {
-      throw UnreadableValue("`\(text)` must not have a query (?) or fragment (#)")
-    }
-    if let port = parts.port, !(1...65_535).contains(port) { throw UnreadableValue("`\(text)` has an impossible port") }
-    var trimmed = Substring(text)
-    while trimmed.last == "/" { trimmed = trimmed.dropLast() }
-    self.text = String(trimmed)
-    isSecure = scheme == "https"
-    isLoopback = Self.isLoopback(host)
-  }
-
-  private static func isLoopback(_ host: String) -> Bool {
-    if host.lowercased() == "localhost" || host == "::1" || host == "[::1]" { return true }
-    var address = in_addr()
-    // inet_pton takes four plain decimals only: `127.1` and names that merely start with 127 are not loopback to it.
-    return inet_pton(AF_INET, host, &address) == 1 && UInt32(bigEndian: address.s_addr) >> 24 == 127
-  }
-
-  var description: String { text }
 }
 
 /// Makes paths of the configuration absolute.
