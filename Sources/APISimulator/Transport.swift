@@ -84,6 +84,9 @@ struct Transport: Sendable {
       case .send(let bytes):
         state.sent(verdict, bytes: Int64(bytes.count))
         try await writer.write(ByteBuffer(bytes: bytes))
+        // A write only queues on the event loop, and learns from an earlier one that the socket is full. On a busy machine the
+        // loop runs late and hundreds of megabytes queue up before it; so wait until it has seen this one.
+        try await channel.eventLoop.submit {}.get()
       case .sleep(let seconds): try await Task.sleep(for: .seconds(seconds))
       case .stall: try await Self.sleepForever()
       case .end: return true
