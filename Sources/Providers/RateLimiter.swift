@@ -97,6 +97,8 @@ final class RateLimiter: Sendable {
     state.withLock { $0.schedule.pause(for: time, at: clock.now()) }
   }
 
+  var waitingCount: Int { state.withLock { $0.waiting.count } }
+
   private func enqueue(_ id: Int, _ turn: CheckedContinuation<Bool, Never>) {
     // Asked under the lock: a cancellation that comes later finds the waiter in the queue.
     let isCancelled = state.withLock { state in
