@@ -72,7 +72,7 @@ let package = Package(
     tests("FuseBridgeTests", ["FuseBridge", "FileSystem", "CFuse", "TestSupport", logging]),
     tests("ArchivesTests", ["Archives", "Tasks", "TestSupport"]),
     tests("BudgetTests", ["Budget", "Tasks", "TestSupport", grdb]),
-    tests("ResultCacheTests", ["ResultCache", "Tasks", "TestSupport"]),
+    tests("ResultCacheTests", ["ResultCache", "Tasks", "TestSupport", grdb, logging]),
     tests("ProvidersTests", ["Providers", "Tasks", "TestSupport", "APISimulator", logging] + httpClient),
     tests("APISimulatorTests", ["APISimulator", "TestSupport"]),
     tests(

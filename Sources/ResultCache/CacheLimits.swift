@@ -1,0 +1,27 @@
+import Tasks
+
+/// How much of the disk the cache may use.
+public struct CacheLimits: Hashable, Sendable {
+  /// All cached bytes together (`cache.max_size`).
+  public let maxSize: ByteCount
+  /// What must stay free on the cache's file system for others (`cache.min_free`), in bytes that an ordinary user can use.
+  public let minFree: ByteCount
+
+  public init(maxSize: ByteCount, minFree: ByteCount) {
+    self.maxSize = maxSize
+    self.minFree = minFree
+  }
+}
+
+/// What the cache holds.
+public struct CacheUsage: Hashable, Sendable {
+  /// Bytes of cached file content.
+  public let bytes: ByteCount
+  /// Cached files.
+  public let objects: Int
+
+  public init(bytes: ByteCount, objects: Int) {
+    self.bytes = bytes
+    self.objects = objects
+  }
+}

@@ -1,0 +1,162 @@
+import Foundation
+import GRDB
+
+/// What the index says of a task, apart from its members.
+struct TaskRow: Sendable {
+  let id: Int64
+  let path: String
+  let folder: String
+  let isBilled: Bool
+  /// The published generation; meaningful only where ``state`` is not nil.
+  let generation: Int64
+  let state: String?
+  let reason: String?
+  let word: String?
+  /// Milliseconds since 1970.
+  let downloadedAt: Int64?
+  /// The generation of a running or crashed download.
+  let arriving: Int64?
+
+  init(_ row: Row) {
+    id = row["id"]
+    path = row["path"]
+    folder = row["folder"]
+    isBilled = row["billed"]
+    generation = row["generation"]
+    state = row["state"]
+    reason = row["reason"]
+    word = row["word"]
+    downloadedAt = row["downloaded_at"]
+    arriving = row["arriving"]
+  }
+
+  static func find(_ db: Database, path: String) throws -> TaskRow? {
+    try Row.fetchOne(db, sql: "SELECT * FROM task WHERE path = ?", arguments: [path]).map(TaskRow.init)
+  }
+
+  static func find(_ db: Database, id: Int64) throws -> TaskRow? {
+    try Row.fetchOne(db, sql: "SELECT * FROM task WHERE id = ?", arguments: [id]).map(TaskRow.init)
+  }
+
+  /// Tasks whose download is running or crashed, or whose folder was not cleaned up to the end.
+  static func unsettled(_ db: Database) throws -> [TaskRow] {
+    try Row.fetchAll(db, sql: "SELECT * FROM task WHERE arriving IS NOT NULL OR unswept").map(TaskRow.init)
+  }
+}
+
+/// One file in one generation of a task.
+struct MemberRow: Sendable {
+  enum State: String, Sendable {
+    case stored, evicted, failed, damaged
+  }
+
+  let ordinal: Int64
+  let path: String
+  let size: Int64
+  let modifiedSeconds: Int64
+  let modifiedNanoseconds: Int32
+  let crc32: UInt32?
+  let state: State
+  let reason: String?
+  let word: String?
+  let object: Int64?
+
+  init(
+    ordinal: Int64, path: String, size: Int64, modifiedSeconds: Int64, modifiedNanoseconds: Int32, crc32: UInt32?,
+    state: State, reason: String? = nil, word: String? = nil, object: Int64? = nil
+  ) {
+    self.ordinal = ordinal
+    self.path = path
+    self.size = size
+    self.modifiedSeconds = modifiedSeconds
+    self.modifiedNanoseconds = modifiedNanoseconds
+    self.crc32 = crc32
+    self.state = state
+    self.reason = reason
+    self.word = word
+    self.object = object
+  }
+
+  init(_ row: Row) {
+    ordinal = row["ordinal"]
+    path = row["path"]
+    size = row["size"]
+    modifiedSeconds = row["modified_seconds"]
+    modifiedNanoseconds = row["modified_nanoseconds"]
+    crc32 = row["crc32"]
+    state = State(rawValue: row["state"]) ?? .damaged
+    reason = row["reason"]
+    word = row["word"]
+    object = row["object"]
+  }
+
+  static func all(_ db: Database, task: Int64, generation: Int64) throws -> [MemberRow] {
+    try Row.fetchAll(
+      db, sql: "SELECT * FROM member WHERE task = ? AND generation = ? ORDER BY ordinal", arguments: [task, generation]
+    ).map(MemberRow.init)
+  }
+
+  /// A member of what is published.
+  static func published(_ db: Database, task: TaskRow, path: String) throws -> MemberRow? {
+    try Row.fetchOne(
+      db, sql: "SELECT * FROM member WHERE task = ? AND generation = ? AND path = ?",
+      arguments: [task.id, task.generation, path]
+    ).map(MemberRow.init)
+  }
+
+  func insert(_ db: Database, task: Int64, generation: Int64) throws {
+    try db.execute(
+      sql: """
+        INSERT INTO member (task, generation, ordinal, path, size, modified_seconds, modified_nanoseconds, crc32, state,
+          reason, word, object)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+      arguments: [
+        task, generation, ordinal, path, size, modifiedSeconds, modifiedNanoseconds, crc32, state.rawValue, reason,
+        word,
+        object,
+      ])
+  }
+}
+
+/// The stored bytes of a member.
+struct ObjectRow: Sendable {
+  let id: Int64
+  let task: Int64
+  let name: String
+  let size: Int64
+  let isDurable: Bool
+  let session: Int64
+  /// What the file looked like when its bytes were last known to be right.
+  let stamp: ObjectStamp?
+  let chunkSize: Int64
+  let checksums: [UInt8]
+
+  init(_ row: Row) {
+    id = row["id"]
+    task = row["task"]
+    name = row["name"]
+    size = row["size"]
+    isDurable = row["durable"]
+    session = row["session"]
+    if let inode: Int64 = row["inode"], let size: Int64 = row["stamped_size"], let changed: Int64 = row["changed"] {
+      stamp = ObjectStamp(inode: inode, size: size, changed: changed)
+    } else {
+      stamp = nil
+    }
+    chunkSize = row["chunk_size"]
+    let blob: Data = row["checksums"]
+    checksums = Array(blob)
+  }
+
+  static func find(_ db: Database, id: Int64) throws -> ObjectRow? {
+    try Row.fetchOne(db, sql: "SELECT * FROM object WHERE id = ?", arguments: [id]).map(ObjectRow.init)
+  }
+
+  /// Remembers that the bytes are on the disk, right, in a file that looks like this.
+  static func makeDurable(_ db: Database, id: Int64, stamp: ObjectStamp) throws {
+    try db.execute(
+      sql: "UPDATE object SET durable = 1, inode = ?, stamped_size = ?, changed = ? WHERE id = ?",
+      arguments: [stamp.inode, stamp.size, stamp.changed, id])
+  }
+}
