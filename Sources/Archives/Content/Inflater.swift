@@ -1,0 +1,65 @@
+import CISAL
+
+/// Undoes deflate (RFC 1951), streaming, with ISA-L. One serves many members, one after the other.
+final class Inflater {
+  /// Room for output in bytes. ISA-L decodes straight into it when it is larger than its 64 KiB window of history.
+  static let outputCapacity = 256 << 10
+
+  enum Outcome {
+    /// All input was used.
+    case needsInput
+    /// The deflate stream has ended; these bytes behind it, at most eight, were taken from the input with it.
+    case finished(unused: [UInt8])
+    /// Not a deflate stream, or more output came than `accept` would take.
+    case damaged
+  }
+
+  private let state: UnsafeMutableRawPointer
+  private let output: UnsafeMutableRawBufferPointer
+
+  init() {
+    // Its largest members are pointers and 64-bit numbers; 64 is a cache line, which its vector code likes.
+    state = .allocate(byteCount: tollfs_inflate_state_size(), alignment: 64)
+    output = .allocate(byteCount: Self.outputCapacity, alignment: 64)
+    start()
+  }
+
+  deinit {
+    state.deallocate()
+    output.deallocate()
+  }
+
+  func start() {
+    tollfs_inflate_start(state)
+  }
+
+  /// Decodes `input`, which loses what was used, and hands the output on piece by piece.
+  /// - Parameter accept: returns false to refuse what it got, which ends the decoding as damaged.
+  func feed(
+    _ input: inout UnsafeRawBufferPointer, accept: (UnsafeRawBufferPointer) throws -> Bool
+  ) rethrows -> Outcome {
+    while true {
+      let count = min(input.count, 1 << 30)
+      var inputLeft = UInt32(count)
+      var room = UInt32(output.count)
+      let result = tollfs_inflate_step(
+        state, input.baseAddress?.assumingMemoryBound(to: UInt8.self), &inputLeft,
+        output.baseAddress?.assumingMemoryBound(to: UInt8.self), &room)
+      let used = count - Int(inputLeft)
+      let produced = output.count - Int(room)
+      input = UnsafeRawBufferPointer(rebasing: input[used...])
+      if produced > 0, try !accept(UnsafeRawBufferPointer(rebasing: output[..<produced])) { return .damaged }
+      if result != 0 { return .damaged }
+      if tollfs_inflate_is_finished(state) != 0 { return .finished(unused: unusedBytes()) }
+      // A full buffer may mean that more output waits inside.
+      if input.isEmpty, produced < output.count { return .needsInput }
+      if used == 0, produced == 0 { return .damaged }
+    }
+  }
+
+  private func unusedBytes() -> [UInt8] {
+    var bits: UInt64 = 0
+    let count = Int(tollfs_inflate_unused(state, &bits))
+    return (0..<min(count, 8)).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt64($0))) }
+  }
+}
