@@ -34,6 +34,9 @@ public final class ResultCache: Sendable {
     core = try await OffPool.run { () throws(CacheFailure) in try startup.run() }
   }
 
+  /// What the cache may use of the disk.
+  public var limits: CacheLimits { core.limits }
+
   // MARK: - what is known
 
   /// What is known of a task's results; nil when they were never downloaded. While a download runs this is what was known

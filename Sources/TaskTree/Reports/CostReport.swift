@@ -52,7 +52,7 @@ extension CostReport {
     func report(_ verdict: Verdict, cost: Dollars, _ reason: String) -> CostReport {
       CostReport(
         task: task, pricePerGigabyte: price.dollars, bytes: quote.estimate.bytes,
-        isExact: quote.estimate.basis == .exact, cost: cost, charged: quote.charged, budgetLeft: quote.budgetLeft,
+        isExact: quote.estimate.basis == .exact, cost: cost, charged: quote.chargedSoFar, budgetLeft: quote.budgetLeft,
         verdict: verdict, reason: reason)
     }
     if stock == .everything { return report(.cached, cost: .zero, "in the cache; opening it costs nothing") }

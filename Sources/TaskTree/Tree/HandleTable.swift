@@ -13,7 +13,15 @@ final class HandleTable: Sendable {
     /// Complete in the cache.
     case stored(FileDescriptorBox, size: UInt64)
     /// Still arriving, or arrived in this run.
-    case arriving(GrowingObject, FileDescriptorBox)
+    case arriving(ArrivingFile)
+  }
+
+  /// A file whose bytes come, or came, with a download of this run.
+  struct ArrivingFile: Sendable {
+    let object: GrowingObject
+    let descriptor: FileDescriptorBox
+    let download: Download
+    let components: [String]
   }
 
   /// A directory as it was when it was opened.

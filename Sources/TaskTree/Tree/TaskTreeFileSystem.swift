@@ -26,8 +26,9 @@ public final class TaskTreeFileSystem: FileSystem {
 
   public func statistics() -> FileSystemStatistics {
     let usage = engine.cache.usage()
+    let free = engine.cache.limits.maxSize - usage.bytes
     return FileSystemStatistics(
-      usedBytes: UInt64(usage.bytes.bytes), freeBytes: UInt64(usage.free.bytes), fileCount: UInt64(usage.objects))
+      usedBytes: UInt64(usage.bytes.bytes), freeBytes: UInt64(free.bytes), fileCount: UInt64(usage.objects))
   }
 
   func node(_ inode: InodeNumber) throws(FileSystemFailure) -> Node {
@@ -97,10 +98,10 @@ public final class TaskTreeFileSystem: FileSystem {
       let available = offset < size ? Int(min(UInt64(count), size - offset)) : 0
       countRead(available)
       return .range(of: descriptor, offset: offset, count: available)
-    case .arriving(let object, let descriptor):
-      let available = try await available(object, offset, count)
+    case .arriving(let file):
+      let available = try await available(file, offset, count)
       countRead(available)
-      return .range(of: descriptor, offset: offset, count: available)
+      return .range(of: file.descriptor, offset: offset, count: available)
     }
   }
 

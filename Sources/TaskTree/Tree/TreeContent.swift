@@ -34,7 +34,7 @@ extension TaskTreeFileSystem {
       case .budget:
         return Array(LedgerText.budget(try await engine.ledger.summary(caps: engine.budgetCaps)).utf8)
       case .ledger:
-        return Array(LedgerText.csv(try await engine.ledger.purchases()).utf8)
+        return Array(LedgerText.ledgerCSV(try await engine.ledger.purchases()).utf8)
       case .errors:
         return Array(engine.journal.render().utf8)
       case .metrics:
@@ -48,13 +48,14 @@ extension TaskTreeFileSystem {
   private func metricsText() async throws(BudgetFailure) -> String {
     let usage = engine.cache.usage()
     let summary = try await engine.ledger.summary(caps: engine.budgetCaps)
+    let spent = summary.windows.first { $0.cap == .total }.map { $0.spent + $0.reserved } ?? .zero
     return engine.metrics.render(gauges: [
       Metrics.Gauge(name: "tollfs_cache_bytes", help: "Bytes in the cache.", value: "\(usage.bytes)"),
       Metrics.Gauge(name: "tollfs_cache_objects", help: "Files in the cache.", value: "\(usage.objects)"),
       Metrics.Gauge(name: "tollfs_inodes", help: "Inodes that the kernel knows.", value: "\(nodes.count)"),
       Metrics.Gauge(
-        name: "tollfs_spent_dollars", help: "All that the ledger counts as spent or reserved.",
-        value: "\(summary.spentInAll)"),
+        name: "tollfs_spent_dollars", help: "All that the ledger counts as spent, reserved or unsettled.",
+        value: "\(spent)"),
     ])
   }
 }

@@ -89,7 +89,9 @@ extension TaskTreeFileSystem {
     }
     do throws(CacheFailure) {
       let descriptor = try object.duplicateDescriptor()
-      let handle = handles.open(.arriving(object, FileDescriptorBox(owning: descriptor)))
+      let file = HandleTable.ArrivingFile(
+        object: object, descriptor: FileDescriptorBox(owning: descriptor), download: download, components: components)
+      let handle = handles.open(.arriving(file))
       // Without the page cache a reader that waits for bytes can be interrupted, which one that waits for a page can't.
       return OpenFile(handle: handle, caching: object.isComplete ? .keep : .none)
     } catch {
@@ -97,12 +99,21 @@ extension TaskTreeFileSystem {
     }
   }
 
-  func available(_ object: GrowingObject, _ offset: UInt64, _ count: Int) async throws(FileSystemFailure) -> Int {
+  /// How many bytes can be read at `offset`, once they are there.
+  func available(_ file: HandleTable.ArrivingFile, _ offset: UInt64, _ count: Int) async throws(FileSystemFailure)
+    -> Int
+  {
+    let failure: CacheFailure
     do throws(CacheFailure) {
-      return try await object.waitFor(offset: offset, count: count)
+      return try await file.object.waitFor(offset: offset, count: count)
     } catch {
-      throw FileSystemFailure(error)
+      failure = error
     }
+    if failure.kind == .cancelled { throw FileSystemFailure(failure) }
+    // The cache knows that the bytes will not come; the download knows why.
+    let stored = try await file.download.ended()
+    if let damage = stored.index.file(file.components)?.failure { throw damage }
+    throw stored.breakage ?? FileSystemFailure(failure)
   }
 
   private func throwBreakage(of stored: StoredResults, _ task: TaskPath, _ requester: Requester)
