@@ -42,6 +42,9 @@ public final class HTTPConnections: Sendable {
     downloads = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
   }
 
+  /// Whether ``shutdown()`` has begun. A request that is made on an event loop which has ended would never hear of it.
+  var isShutDown: Bool { isDown.load(ordering: .acquiring) }
+
   /// Closes every connection; what is in flight fails. Safe to call more than once.
   public func shutdown() async {
     guard !isDown.exchange(true, ordering: .acquiringAndReleasing) else { return }

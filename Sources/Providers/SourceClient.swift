@@ -128,6 +128,9 @@ final class SourceClient: Sendable {
       if Task.isCancelled {
         return .failure(FailedTry(kind: .cancelled, text: "cancelled", billing: billing(after: hop)))
       }
+      if connections.isShutDown {
+        return .failure(FailedTry(kind: .unreachable, text: "shutting down", billing: billing(after: hop)))
+      }
       let remaining = left - (clock.now() - started)
       let exchange = HTTPExchange(
         place: address.place, network: network, deadline: request.purpose == .call ? remaining : nil)

@@ -213,6 +213,22 @@ import Testing
     await other.shutdown()
   }
 
+  @Test func shuttingDownEndsWhatIsInFlightAndWhatComesAfter() async throws {
+    let server = try ScriptedServer { connection in
+      _ = connection.readRequest()
+      connection.waitForClose()
+    }
+    let bench = try Bench(port: server.port)
+    let call = Task { await bench.status() }
+    while server.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    await bench.shutdown()
+    await bench.shutdown()
+    #expect(await call.value.failure != nil)
+    let late = try #require(await bench.status().failure)
+    #expect(late.kind == .unreachable)
+    #expect(server.requests.count == 1)
+  }
+
   @Test func aTaskOfAnotherSourceIsNotAsked() async throws {
     let bench = try Bench(port: 1)
     let failure = await #expect(throws: SourceFailure.self) {
