@@ -26,7 +26,10 @@ final class Connection: Sendable {
   nonisolated(unsafe) private(set) var session: OpaquePointer?
 
   /// Makes the session; it is not connected to anything yet.
-  init(fileSystem: any FileSystem, options: MountOptions, logger: Logger) throws(FuseFailure) {
+  init(
+    fileSystem: any FileSystem, options: MountOptions, logger: Logger,
+    operations: fuse_lowlevel_ops = Operations.table()
+  ) throws(FuseFailure) {
     self.fileSystem = fileSystem
     self.logger = logger
     self.maxRead = options.maxRead
@@ -38,7 +41,7 @@ final class Connection: Sendable {
       fuse_opt_add_arg(&arguments, "-o")
       fuse_opt_add_arg(&arguments, option)
     }
-    var operations = Operations.table()
+    var operations = operations
     session = tollfs_session_new(&arguments, &operations, Unmanaged.passUnretained(self).toOpaque())
     guard session != nil else {
       throw .invalidOption(options.forLibrary.joined(separator: ","), reason: LibraryLog.lastMessage)

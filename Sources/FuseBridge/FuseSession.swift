@@ -29,11 +29,13 @@ public final class FuseSession: Sendable {
   }
 
   /// A session that talks to something other than a kernel, over a descriptor that it takes over.
-  package init(
-    serving fileSystem: any FileSystem, over descriptor: Int32, logger: Logger
+  init(
+    serving fileSystem: any FileSystem, over descriptor: Int32, logger: Logger,
+    operations: fuse_lowlevel_ops = Operations.table()
   ) throws(FuseFailure) {
     LibraryLog.send(to: logger)
-    let connection = try Connection(fileSystem: fileSystem, options: MountOptions(), logger: logger)
+    let connection = try Connection(
+      fileSystem: fileSystem, options: MountOptions(), logger: logger, operations: operations)
     var transport = fuse_custom_io()
     transport.writev = { descriptor, parts, count, _ in Glibc.writev(descriptor, parts, count) }
     transport.read = { descriptor, buffer, size, _ in Glibc.read(descriptor, buffer, size) }

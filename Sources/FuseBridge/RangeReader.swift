@@ -7,6 +7,10 @@ import Synchronization
 ///
 /// What the page cache holds is answered at once. What the disk has to bring is read on threads kept for it: a slow
 /// disk must not hold up a thread on which Swift's tasks run.
+///
+/// The bytes are copied. Splicing them (`fuse_reply_data`) was measured to be no faster for reads of 128 KiB (2 to 3 GB/s
+/// both) and three times slower for 1 MiB, which a pipe has to be grown for; and it sends what there is where the file
+/// is shorter than promised.
 final class RangeReader: Sendable {
   private struct Queue {
     var jobs: [Job] = []

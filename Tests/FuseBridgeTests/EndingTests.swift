@@ -55,7 +55,7 @@ struct EndingTests {
     }
   }
 
-  @Test func signalsThatComeAtAnyMomentLeaveNothingBehind() async throws {
+  @Test(.enabled(if: geteuid() == 0)) func signalsThatComeAtAnyMomentLeaveNothingBehind() async throws {
     let seed = UInt64.random(in: 0..<1_000_000)
     print("seed \(seed)")
     var generator = SeededGenerator(seed: seed)
@@ -78,7 +78,7 @@ struct EndingTests {
   }
 
   @Test func unmountingFromOutsideEndsTheSession() async throws {
-    for command in ["umount", "fusermount3 -u"] {
+    for command in geteuid() == 0 ? ["umount", "fusermount3 -u"] : ["fusermount3 -u"] {
       let tree = MemoryTree()
       tree.add("file", .bytes([1]))
       let mount = try TestMount(tree)
@@ -91,7 +91,7 @@ struct EndingTests {
     }
   }
 
-  @Test func anAbortedConnectionLeavesNoMountBehind() async throws {
+  @Test(.enabled(if: geteuid() == 0)) func anAbortedConnectionLeavesNoMountBehind() async throws {
     let tree = MemoryTree()
     tree.add("hang", .hangingOpen)
     let mount = try TestMount(tree)
