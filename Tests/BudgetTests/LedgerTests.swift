@@ -37,6 +37,18 @@ struct LedgerTests {
     #expect(try await again.purchases().map(\.state) == [.reserved])
   }
 
+  @Test("A byte more than a whole micro-dollar buys is reserved, and refused, as a whole one more")
+  func roundedUp() async throws {
+    let ledger = try await open()
+    let odd = PurchaseRequest(
+      task: task("a"), path: "a", price: PricePerGigabyte(dollars("0.12")), requester: reader,
+      expected: Estimate(bytes: ByteCount(1_000_000_001), basis: .exact, evidence: ""))
+    let refused = try await refusal { _ = try await ledger.reserve(odd, caps: BudgetCaps(perOpen: dollars("0.12"))) }
+    #expect(refused?.needed == .micro(120_001))
+    let reservation = try await ledger.reserve(odd, caps: BudgetCaps(perOpen: dollars("0.120001")))
+    #expect(reservation.cost == .micro(120_001))
+  }
+
   @Test("Reserved, overrun, settled: what counts at each step")
   func lifecycle() async throws {
     let ledger = try await open()
@@ -223,7 +235,7 @@ struct LedgerTests {
     let open = { (owner: ProcessIdentity) in
       try await Ledger(
         stateDirectory: directory.path, clock: clock, timeZone: zone("UTC"), logger: Logger(label: "test"),
-        owner: owner, isGone: { $0.isGone(seenFrom: me) })
+        owner: owner, isGone: { candidate, _ in candidate.isGone(seenFrom: me) })
     }
     let childs = try await open(living)
     _ = try await childs.reserve(request("a", microDollars: 100), caps: caps)
@@ -261,5 +273,8 @@ struct LedgerTests {
     #expect(ProcessIdentity.startTime(inStat: "7 (a) b) \(fields)") == 98_765)
     #expect(ProcessIdentity.startTime(inStat: "7 (a) S 1 2") == nil)
     #expect(ProcessIdentity.startTime(inStat: "") == nil)
+    #expect(ProcessIdentity.isDead(inStat: "7 (a) Z) Z 1 2"))
+    #expect(!ProcessIdentity.isDead(inStat: "7 (a) Z) S 1 2"))
+    #expect(!ProcessIdentity.isDead(inStat: ""))
   }
 }

@@ -30,7 +30,7 @@ enum SampleFiles {
 }
 
 extension SimulatedFile {
-  init(path: String, content: Content) {
-    self.init(name: Array(path.utf8), content: content)
+  init(path: String, content: Content, method: Method = .deflated(level: 6)) {
+    self.init(name: Array(path.utf8), content: content, method: method)
   }
 }

@@ -24,8 +24,17 @@ struct ProcessIdentity: Sendable, Hashable {
     if !bootID.isEmpty, !observer.bootID.isEmpty, bootID != observer.bootID { return true }
     guard namespace == observer.namespace else { return false }
     if kill(processID, 0) != 0, errno == ESRCH { return true }
-    guard startTime != 0, let running = Self.startTime(of: processID) else { return false }
+    let stat = Self.contents(of: "/proc/\(processID)/stat")
+    if Self.isDead(inStat: stat) { return true }
+    guard startTime != 0, let running = Self.startTime(inStat: stat) else { return false }
     return running != startTime
+  }
+
+  /// Whether the process has ended and only waits for its parent to notice: state Z or X, field 3 (proc_pid_stat(5)).
+  static func isDead(inStat line: String) -> Bool {
+    guard let end = line.lastIndex(of: ")") else { return false }
+    let state = line[line.index(after: end)...].first { $0 != " " }
+    return state == "Z" || state == "X"
   }
 
   static func startTime(of processID: Int32) -> Int64? {
