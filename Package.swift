@@ -53,12 +53,13 @@ let package = Package(
     room("Budget", ["Tasks", grdb, logging]),
     room("ResultCache", ["Tasks", grdb, logging]),
     room("TaskTree", ["FileSystem", "Tasks", "Archives", "Budget", "ResultCache", grdb, logging]),
-    // The simulator compresses with zlib, so that what the archive reader (ISA-L) is tested against does not share its code.
+    // The simulator compresses with zlib: the archive reader (ISA-L) is tested against code that it does not share.
     room("APISimulator", ["CZlib", logging] + httpServer),
     .executableTarget(
       name: "tollfs",
       dependencies: [
-        "FileSystem", "FuseBridge", "Tasks", "Providers", "Archives", "Budget", "ResultCache", "TaskTree", "APISimulator",
+        "FileSystem", "FuseBridge", "Tasks", "Providers", "Archives", "Budget", "ResultCache", "TaskTree",
+        "APISimulator",
         logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -78,7 +79,8 @@ let package = Package(
     tests(
       "TaskTreeTests",
       [
-        "TaskTree", "FileSystem", "Tasks", "Providers", "Archives", "Budget", "ResultCache", "APISimulator", "TestSupport",
+        "TaskTree", "FileSystem", "Tasks", "Providers", "Archives", "Budget", "ResultCache", "APISimulator",
+        "TestSupport",
         logging,
       ]),
     tests("tollfsTests", ["tollfs", "Tasks", "Providers", "Budget", "TestSupport", logging]),
