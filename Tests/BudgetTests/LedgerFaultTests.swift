@@ -18,13 +18,16 @@ struct LedgerFaultTests {
 
   /// Why the ledger can't be opened, or nil when it can.
   private func fault() async throws -> String? {
-    try await ledgerFault { _ = try await Ledger(stateDirectory: directory.path) }
+    try await ledgerFault { try await Ledger(stateDirectory: directory.path).close() }
   }
 
   /// A ledger with some pages of purchases, closed.
   private func makeLedger() async throws {
     let ledger = try await Ledger(stateDirectory: directory.path)
     for number in 1...40 { _ = try await ledger.reserve(request("t\(number)", microDollars: 1), caps: caps) }
+    try await ledger.close()
+    #expect(!FileManager.default.fileExists(atPath: file + "-wal"))
+    #expect(try await ledgerFault { _ = try await ledger.purchases() } != nil)
   }
 
   @Test("No directory to be had")
@@ -91,7 +94,7 @@ struct LedgerFaultTests {
     for _ in 1...2 {
       let reason = try await ledgerFault { _ = try await ledger.reserve(request("b", microDollars: 10), caps: caps) }
       #expect(reason?.contains("removed or replaced") == true)
-      _ = try await Ledger(stateDirectory: directory.path)
+      try await Ledger(stateDirectory: directory.path).close()
     }
   }
 
@@ -111,7 +114,6 @@ struct LedgerFaultTests {
   @Test("Locked by another process for too long")
   func locked() async throws {
     let ledger = try await Ledger(stateDirectory: directory.path)
-    let queue = try DatabaseQueue(path: file)
     let holder = try await ChildProcess.start(
       "python3",
       [
@@ -133,7 +135,6 @@ struct LedgerFaultTests {
     holder.send(SIGKILL)
     _ = await holder.outcome()
     _ = try await ledger.reserve(request("a", microDollars: 10), caps: caps)
-    try queue.close()
   }
 
   @Test("A disk without room: nothing is reserved, and nothing lost")

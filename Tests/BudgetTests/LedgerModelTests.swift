@@ -43,7 +43,7 @@ private struct Scenario {
       stateDirectory: directory.path, clock: clock, timeZone: timeZone,
       logger: Logger(label: "model") { _ in SwiftLogNoOpLogHandler() },
       owner: ProcessIdentity(processID: owner, startTime: 1, bootID: "boot", namespace: "here"),
-      isGone: { ended.contains($0.processID) })
+      isGone: { candidate, _ in ended.contains(candidate.processID) })
   }
 
   private mutating func number(_ range: ClosedRange<Int64>) -> Int64 { .random(in: range, using: &generator) }

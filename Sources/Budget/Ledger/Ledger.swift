@@ -14,7 +14,7 @@ public final class Ledger: Sendable {
   let timeZone: TimeZone
   let logger: Logger
   let owner: ProcessIdentity
-  private let isGone: @Sendable (ProcessIdentity) -> Bool
+  private let isGone: @Sendable (ProcessIdentity, ProcessIdentity) -> Bool
 
   /// Opens the ledger, and makes it where there is none: the directory with mode 0700, the file with 0600. Reservations of
   /// processes that have ended become unsettled.
@@ -26,31 +26,38 @@ public final class Ledger: Sendable {
     stateDirectory: String, clock: any BudgetClock = SystemClock(), timeZone: TimeZone = .current,
     logger: Logger = Logger(label: "tollfs.ledger")
   ) async throws(BudgetFailure) {
-    let owner = ProcessIdentity.current()
     try await self.init(
-      stateDirectory: stateDirectory, clock: clock, timeZone: timeZone, logger: logger, owner: owner,
-      isGone: { $0.isGone(seenFrom: owner) })
+      stateDirectory: stateDirectory, clock: clock, timeZone: timeZone, logger: logger, owner: nil,
+      isGone: { $0.isGone(seenFrom: $1) })
   }
 
+  /// - Parameters:
+  ///   - owner: whose reservations these are; nil for this process.
+  ///   - isGone: whether the first process has ended, as the second sees it.
   init(
-    stateDirectory: String, clock: any BudgetClock, timeZone: TimeZone, logger: Logger, owner: ProcessIdentity,
-    isGone: @escaping @Sendable (ProcessIdentity) -> Bool
+    stateDirectory: String, clock: any BudgetClock, timeZone: TimeZone, logger: Logger, owner: ProcessIdentity?,
+    isGone: @escaping @Sendable (ProcessIdentity, ProcessIdentity) -> Bool
   ) async throws(BudgetFailure) {
     self.clock = clock
     self.timeZone = timeZone
     self.logger = logger
-    self.owner = owner
     self.isGone = isGone
     // Opening blocks, for seconds when another process is slow: not on the cooperative pool.
-    let opened: Result<LedgerStore, BudgetFailure> = await withCheckedContinuation { continuation in
+    let opened: Result<(LedgerStore, ProcessIdentity), BudgetFailure> = await withCheckedContinuation { continuation in
       Thread.detachNewThread {
-        let result = Result { try LedgerStore.open(stateDirectory: stateDirectory) }
+        let result = Result { (try LedgerStore.open(stateDirectory: stateDirectory), owner ?? .current()) }
         continuation.resume(
           returning: result.mapError { LedgerFault.failure($0, path: stateDirectory + "/ledger.sqlite") })
       }
     }
-    store = try opened.get()
+    (store, self.owner) = try opened.get()
     try await markOrphans()
+  }
+
+  /// Lets go of the file when all calls before this one are done; every later call fails. Not needed for safety: what was
+  /// written is on the disk already.
+  public func close() async throws(BudgetFailure) {
+    try await store.close()
   }
 
   /// How large the download of a task is going to be, as far as that can be known.
@@ -179,10 +186,13 @@ public final class Ledger: Sendable {
 
   /// Makes every reservation whose process has ended unsettled. It counts as before: a crash may have come after the charge.
   func markOrphans() async throws(BudgetFailure) {
-    let open = try await store.read { db in try LedgerQueries.openPurchases(in: db) }
     let (clock, owner, isGone) = (clock, owner, isGone)
-    // Looked at outside of the transaction: /proc may be slow, and a process that has ended never comes back.
-    let orphans = Set(open.filter { $0.owner != owner && isGone($0.owner) }.map(\.id))
+    // Looked at before the transaction that writes: nobody is kept waiting by /proc, and a process that has ended never
+    // comes back.
+    let orphans = try await store.read { db in
+      let open = try LedgerQueries.openPurchases(in: db)
+      return Set(open.filter { $0.owner != owner && isGone($0.owner, owner) }.map(\.id))
+    }
     guard !orphans.isEmpty else { return }
     try await store.write { db in
       let now = try LedgerQueries.now(clock, in: db)

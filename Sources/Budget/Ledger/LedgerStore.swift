@@ -91,6 +91,17 @@ struct LedgerStore: Sendable {
     try await transaction(.immediate, body)
   }
 
+  /// Lets go of the file, once all calls before this one are done. Every later call fails.
+  func close() async throws(BudgetFailure) {
+    let result: Result<Void, BudgetFailure> = await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        let result = Result { try queue.close() }
+        continuation.resume(returning: result.mapError { LedgerFault.failure($0, path: path) })
+      }
+    }
+    try result.get()
+  }
+
   private func transaction<Value: Sendable>(
     _ kind: Database.TransactionKind, _ body: @escaping @Sendable (Database) throws -> Value
   ) async throws(BudgetFailure) -> Value {
