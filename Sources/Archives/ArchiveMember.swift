@@ -26,6 +26,9 @@ public struct MemberPath: Hashable, Sendable, CustomStringConvertible {
   }
 
   public var description: String { components.joined(separator: "/") }
+
+  /// For messages: a path of 3,000 bytes would bury what is said of it.
+  var shown: String { PathRules.fitted(description, to: PathRules.longestComponent) }
 }
 
 /// One regular file of an archive. Symbolic links are files that hold the path they point to.

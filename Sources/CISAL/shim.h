@@ -25,6 +25,8 @@ static inline int tollfs_inflate_step(
   state->avail_in = *input_left;
   state->next_out = output;
   state->avail_out = *output_left;
+  // A distance is refused that is larger than total_out, which has 32 bits: it must not go round after 4 GiB.
+  if (state->total_out > 0x40000000) state->total_out = 0x40000000;
   int result = isal_inflate(state);
   *input_left = state->avail_in;
   *output_left = state->avail_out;
@@ -36,7 +38,7 @@ static inline int tollfs_inflate_is_finished(const void *opaque) {
 }
 
 /// Whole bytes that were taken from the input but lie behind the end of the deflate stream: their number (0 to 8) is
-/// returned, the first of them is the lowest byte of `bytes`.
+/// returned, the first of them is the lowest byte of `bytes`. Newer versions of ISA-L give them back to the input instead.
 static inline int tollfs_inflate_unused(const void *opaque, uint64_t *bytes) {
   const struct inflate_state *state = (const struct inflate_state *)opaque;
   int32_t bits = state->read_in_length;

@@ -43,7 +43,7 @@ final class Delivery {
   /// A failed member counts with the size that its header announces: it was part of what was paid for.
   func failed(_ member: ArchiveMember, _ failure: ArchiveFailure) throws {
     settle(max(openSize, member.size.map { UInt64($0.bytes) } ?? 0))
-    let reason = "`\(member.path)`: \(failure.reason)"
+    let reason = "`\(member.path.shown)`: \(failure.reason)"
     try sink.memberFailed(member, ArchiveFailure(failure.kind, reason))
   }
 
@@ -55,7 +55,7 @@ final class Delivery {
 
   private func check(_ size: UInt64, _ member: ArchiveMember) throws(ArchiveFailure) {
     guard size <= limit, settledSize <= limit - size else {
-      throw ArchiveFailure(.limitExceeded, "with `\(member.path)` the archive holds more than \(limit) bytes")
+      throw ArchiveFailure(.limitExceeded, "with `\(member.path.shown)` the archive holds more than \(limit) bytes")
     }
   }
 }

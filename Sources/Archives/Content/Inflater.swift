@@ -16,6 +16,8 @@ final class Inflater {
 
   private let state: UnsafeMutableRawPointer
   private let output: UnsafeMutableRawBufferPointer
+  /// The last bytes of the input before this one: ISA-L holds up to eight in its bit buffer.
+  private var lastInput: [UInt8] = []
 
   init() {
     // Its largest members are pointers and 64-bit numbers; 64 is a cache line, which its vector code likes.
@@ -31,6 +33,7 @@ final class Inflater {
 
   func start() {
     tollfs_inflate_start(state)
+    lastInput = []
   }
 
   /// Decodes `input`, which loses what was used, and hands the output on piece by piece.
@@ -45,18 +48,28 @@ final class Inflater {
       let result = tollfs_inflate_step(
         state, input.baseAddress?.assumingMemoryBound(to: UInt8.self), &inputLeft,
         output.baseAddress?.assumingMemoryBound(to: UInt8.self), &room)
-      let used = count - Int(inputLeft)
       let produced = output.count - Int(room)
-      input = UnsafeRawBufferPointer(rebasing: input[used...])
       if produced > 0, try !accept(UnsafeRawBufferPointer(rebasing: output[..<produced])) { return .damaged }
-      if result != 0 { return .damaged }
-      if tollfs_inflate_is_finished(state) != 0 { return .finished(unused: unusedBytes()) }
+      let isFinished = tollfs_inflate_is_finished(state) != 0
+      // Newer versions give back at the end what they took too much, if need be from before this input. Otherwise, more
+      // is left than there was only after damage.
+      let isReturned = isFinished && Int(inputLeft) <= count + lastInput.count
+      if result != 0 || Int(inputLeft) > count && !isReturned { return .damaged }
+      if isFinished {
+        let returned = lastInput.suffix(max(0, Int(inputLeft) - count))
+        input = UnsafeRawBufferPointer(rebasing: input[max(0, count - Int(inputLeft))...])
+        return .finished(unused: returned + unusedBytes())
+      }
+      let used = count - Int(inputLeft)
+      lastInput = Array((lastInput + input[..<used].suffix(8)).suffix(8))
+      input = UnsafeRawBufferPointer(rebasing: input[used...])
       // A full buffer may mean that more output waits inside.
       if input.isEmpty, produced < output.count { return .needsInput }
       if used == 0, produced == 0 { return .damaged }
     }
   }
 
+  /// What older versions keep.
   private func unusedBytes() -> [UInt8] {
     var bits: UInt64 = 0
     let count = Int(tollfs_inflate_unused(state, &bits))

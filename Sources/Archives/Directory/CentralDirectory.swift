@@ -13,12 +13,14 @@ struct CentralDirectory {
   /// What stands before the archive, in bytes: offsets in the archive count from there.
   let base: UInt64
 
-  /// - Parameter mayHavePrefix: whether something else may stand before the archive.
+  /// - Parameters:
+  ///   - mayHavePrefix: whether something else may stand before the archive.
+  ///   - first: the first offset that can be read; what is before it has gone by.
   init(
-    _ source: any RandomAccessSource, limits: ArchiveLimits, mayHavePrefix: Bool = true
+    _ source: any RandomAccessSource, limits: ArchiveLimits, mayHavePrefix: Bool = true, readableFrom first: UInt64 = 0
   ) throws {
     var failure: ArchiveFailure?
-    for candidate in try EndFinder.candidates(source) {
+    for candidate in try EndFinder.candidates(source, readableFrom: first) {
       do {
         self = try Self.read(source, candidate, limits: limits, mayHavePrefix: mayHavePrefix)
         return

@@ -13,15 +13,14 @@ enum EndFinder {
 
   /// What may be an end record, the last one first.
   /// - Throws: `.notAZip` when the source is too short for one; what the source throws.
-  static func candidates(_ source: any RandomAccessSource) throws -> [Candidate] {
+  static func candidates(_ source: any RandomAccessSource, readableFrom first: UInt64) throws -> [Candidate] {
     guard source.length >= UInt64(RecordLength.end) else {
       throw ArchiveFailure(.notAZip, "\(source.length) bytes are too few for an archive")
     }
-    let count = Int(min(source.length, UInt64(reach)))
+    let count = Int(min(source.length - min(source.length, first), UInt64(reach)))
     let start = source.length - UInt64(count)
     let tail = try source.read(at: start, count: count)
     var found: [Candidate] = []
-    // The bytes before a spool are gone: its tail may be shorter than what was asked for.
     guard tail.count >= RecordLength.end else { return [] }
     var index = tail.count - RecordLength.end
     while index >= 0, found.count < attempts {

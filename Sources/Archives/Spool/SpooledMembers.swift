@@ -9,7 +9,8 @@ extension ZipStreamReader {
     let source = SpoolSource(spooling.spool, start: spooling.start)
     let central: CentralDirectory
     do {
-      central = try CentralDirectory(source, limits: options.limits, mayHavePrefix: !startsWithRecord)
+      central = try CentralDirectory(
+        source, limits: options.limits, mayHavePrefix: !startsWithRecord, readableFrom: spooling.start)
     } catch let failure as ArchiveFailure {
       try settleUndecided(spooling.undecided, nil)
       throw named(failure)

@@ -39,8 +39,11 @@ enum Route {
       self = .undelimited
     } else if let refusal = fields.refusal {
       self = isDelimited ? .refused(refusal, compressedSize: size) : .undelimited
-    } else if fields.method == Method.stored || (size == 0 && fields.size == 0 && isDelimited) {
+    } else if fields.method == Method.stored || (fields.isDirectory && size == 0 && !fields.hasDescriptor) {
       self = Self.stored(fields, isDelimited: isDelimited)
+    } else if size == 0, !fields.hasDescriptor {
+      // No compressor makes nothing of anything: bit 3 got lost.
+      self = .undelimited
     } else if fields.method == Method.deflated {
       self = .content(.deflated, compressedSize: fields.hasDescriptor ? nil : size)
     } else {

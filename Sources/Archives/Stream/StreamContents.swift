@@ -63,10 +63,26 @@ extension ZipStreamReader {
       phase = .descriptor(open)
       return
     }
+    if fields.compressedSize == 0, open.member != nil {
+      phase = .emptyEnd(open)
+      return
+    }
     // Writers of padding leave bytes between the end of the deflate stream and that of the content.
     phase = .skip(fields.compressedSize - min(fields.compressedSize, open.content.consumed))
     ledger.append(EntryRecord(fields, offset: open.offset))
     try settle(open, open.content.verdict(size: fields.size, crc32: fields.crc32))
+  }
+
+  func takeEmptyEnd(of open: OpenMember, _ input: inout UnsafeRawBufferPointer) throws -> Bool {
+    guard record.gather(4, from: &input) else { return false }
+    guard [Signature.localHeader, Signature.centralHeader].contains(record.slice.signature) else {
+      try startSpooling(undecided: open)
+      return true
+    }
+    phase = .record
+    ledger.append(open.record)
+    try settle(open, open.content.verdict(size: open.fields.size, crc32: open.fields.crc32))
+    return true
   }
 
   private func contentFailed(_ open: OpenMember, _ failure: ArchiveFailure) throws {

@@ -13,6 +13,8 @@ public final class ZipStreamReader {
     case record
     case content(OpenMember)
     case descriptor(OpenMember)
+    /// An empty member, whose checksum proves nothing: it has ended if another record follows.
+    case emptyEnd(OpenMember)
     case foreign(ForeignMember)
     case skip(UInt64)
     /// The archive's comment, so many bytes.
@@ -99,6 +101,7 @@ public final class ZipStreamReader {
     switch phase {
     case .record: return try takeRecord(&input)
     case .descriptor(let open): return try takeDescriptor(of: open, &input)
+    case .emptyEnd(let open): return try takeEmptyEnd(of: open, &input)
     case .content, .foreign, .skip, .comment, .trailing, .spooling:
       guard !record.isEmpty else { return try takeData(&input) }
       // Bytes that were gathered for a record and turned out to belong to what follows it.
@@ -114,7 +117,7 @@ public final class ZipStreamReader {
 
   private func takeData(_ input: inout UnsafeRawBufferPointer) throws -> Bool {
     switch phase {
-    case .record, .descriptor: return true
+    case .record, .descriptor, .emptyEnd: return true
     case .content(let open): return try takeContent(of: open, &input)
     case .foreign(let foreign): return try takeForeign(foreign, &input)
     case .skip(let count): return take(count, of: &input, then: .record) { .skip($0) }
@@ -156,7 +159,7 @@ public final class ZipStreamReader {
       try extract(from: spooling)
     case .record where position == 0 && record.isEmpty:
       throw ArchiveFailure(.notAZip, "there is nothing in the archive, not even its end")
-    case .record, .content, .descriptor, .foreign, .skip, .comment:
+    case .record, .content, .descriptor, .emptyEnd, .foreign, .skip, .comment:
       throw ArchiveFailure(.truncated, "the archive ends before its own end, after \(position) bytes")
     }
   }

@@ -1,0 +1,112 @@
+import Archives
+import Foundation
+import TestSupport
+import Testing
+
+/// Archives as programs write them that others made.
+@Suite struct ToolTests {
+  struct Tool: CustomTestStringConvertible, Sendable {
+    let name: String
+    /// Packs everything in the current directory into `$OUT`.
+    let command: String
+    var unreadable = false
+    var testDescription: String { name }
+  }
+
+  private static func python(_ options: String, isStreamed: Bool = false) -> String {
+    let target = isStreamed ? "Pipe()" : "os.environ['OUT']"
+    return """
+      python3 - <<'END'
+      import os, zipfile
+      class Pipe:
+          def __init__(self): self.file = open(os.environ['OUT'], 'wb')
+          def write(self, data): return self.file.write(data)
+          def flush(self): self.file.flush()
+      with zipfile.ZipFile(\(target), 'w', \(options)) as zip:
+          for folder, folders, files in os.walk('.'):
+              for name in sorted(folders) + sorted(files): zip.write(os.path.join(folder, name))
+      END
+      """
+  }
+
+  static let tools: [Tool] = [
+    Tool(name: "zip", command: "zip -q -r $OUT ."),
+    Tool(name: "zip -0", command: "zip -q -0 -r $OUT ."),
+    Tool(name: "zip to a pipe", command: "zip -q -r - . | cat > $OUT"),
+    Tool(name: "zip -0 to a pipe", command: "zip -q -0 -r - . | cat > $OUT"),
+    Tool(
+      name: "zip from a pipe",
+      command:
+        "cat numbers.txt | zip -q - - | cat > $OUT; mkdir gone; mv [!g-]* .h* gone; mv gone/numbers.txt ./-; rm -r gone"
+    ),
+    Tool(name: "zip, bzip2", command: "zip -q -Z bzip2 -r $OUT ."),
+    Tool(name: "7z", command: "7z a -bd -tzip $OUT . >/dev/null"),
+    Tool(name: "7z, bzip2", command: "7z a -bd -tzip -mm=BZip2 $OUT . >/dev/null"),
+    Tool(name: "7z, LZMA", command: "7z a -bd -tzip -mm=LZMA $OUT . >/dev/null"),
+    Tool(name: "7z, PPMd", command: "7z a -bd -tzip -mm=PPMd $OUT . >/dev/null"),
+    Tool(name: "7z, XZ", command: "7z a -bd -tzip -mm=xz $OUT . >/dev/null"),
+    Tool(name: "7z, Deflate64", command: "7z a -bd -tzip -mm=Deflate64 $OUT . >/dev/null", unreadable: true),
+    Tool(name: "bsdtar", command: "bsdtar -c --format zip -f $OUT ."),
+    Tool(name: "bsdtar to a pipe", command: "bsdtar -c --format zip -f - . | cat > $OUT"),
+    Tool(name: "python, stored", command: python("zipfile.ZIP_STORED")),
+    Tool(name: "python, deflated", command: python("zipfile.ZIP_DEFLATED")),
+    Tool(name: "python, bzip2", command: python("zipfile.ZIP_BZIP2")),
+    Tool(name: "python, LZMA", command: python("zipfile.ZIP_LZMA")),
+    Tool(name: "python, stored, streamed", command: python("zipfile.ZIP_STORED", isStreamed: true)),
+    Tool(name: "python, deflated, streamed", command: python("zipfile.ZIP_DEFLATED", isStreamed: true)),
+    Tool(name: "python, bzip2, streamed", command: python("zipfile.ZIP_BZIP2", isStreamed: true)),
+    Tool(name: "python, LZMA, streamed", command: python("zipfile.ZIP_LZMA", isStreamed: true)),
+  ]
+
+  private func makeTree(_ root: String) throws {
+    let files = FileManager.default
+    try files.createDirectory(atPath: root + "/sub/deep", withIntermediateDirectories: true)
+    try files.createDirectory(atPath: root + "/empty directory", withIntermediateDirectories: true)
+    func write(_ name: String, _ bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: root + "/" + name)) }
+    var generator = SeededGenerator(seed: 7)
+    try write("empty", [])
+    try write("one", [65])
+    try write("numbers.txt", Array((0..<9_000).map(String.init).joined(separator: "\n").utf8))
+    try write("sub/noise", (0..<40_000).map { _ in UInt8.random(in: 0...255, using: &generator) })
+    try write("sub/deep/集团.json", Array("{\"text\": \"集团\"}".utf8))
+    try write("sub/zeros", [UInt8](repeating: 0, count: 400_000))
+    try write(".hidden", Array("PK\u{3}\u{4}PK\u{5}\u{6}".utf8))
+  }
+
+  /// The regular files below a directory.
+  private func tree(_ root: String) throws -> [String: [UInt8]] {
+    let paths = FileManager.default.enumerator(atPath: root)?.allObjects.compactMap { $0 as? String } ?? []
+    return try paths.reduce(into: [:]) { found, path in
+      var isDirectory: ObjCBool = false
+      _ = FileManager.default.fileExists(atPath: root + "/" + path, isDirectory: &isDirectory)
+      if !isDirectory.boolValue { found[path] = Array(try Data(contentsOf: URL(filePath: root + "/" + path))) }
+    }
+  }
+
+  @Test(arguments: tools)
+  func readsBackWhatWasPacked(_ tool: Tool) async throws {
+    let directory = try TemporaryDirectory("tool")
+    let (root, archive) = (directory.file("tree"), directory.file("out.zip"))
+    try makeTree(root)
+    let packed = try await ChildProcess.run(
+      "/bin/sh", ["-c", tool.command], environment: ["OUT": archive], directory: root)
+    try #require(packed.status == 0, "\(packed.errors)")
+    let bytes = Array(try Data(contentsOf: URL(filePath: archive)))
+    let expected = try tree(root)
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("chunking seed \(seed)")
+    for chunking in [Chunking.whole, .random(seed: seed, upTo: 50_000), .random(seed: seed, upTo: 100), .bytewise] {
+      if case .bytewise = chunking, bytes.count > 100_000 { continue }
+      let reading = try Reading.of(bytes, chunking)
+      #expect(reading.failure == nil)
+      if tool.unreadable {
+        #expect(reading.sink.failed.contains { $0.failure?.kind == .unsupportedMethod })
+        #expect(reading.sink.contents.allSatisfy { expected[$0.key] == $0.value })
+      } else {
+        #expect(reading.sink.failed.isEmpty)
+        #expect(reading.sink.contents == expected)
+        #expect(reading.total == expected.values.reduce(0) { $0 + Int64($1.count) })
+      }
+    }
+  }
+}
