@@ -83,7 +83,9 @@ let package = Package(
         "TestSupport",
         logging,
       ]),
-    tests("tollfsTests", ["tollfs", "Tasks", "Providers", "Budget", "TestSupport", logging]),
+    tests(
+      "tollfsTests",
+      ["tollfs", "Tasks", "Archives", "Providers", "Budget", "TaskTree", "APISimulator", "TestSupport", logging]),
     tests("MountTests", ["APISimulator", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -92,7 +92,7 @@ private func source(_ line: String) -> String { "sources:\n  s:\n    kind: memor
     WrongFile("a: 1\n---\nb: 2\n", line: 2, key: "", "another document"),
     WrongFile("budget:\n  daily: *nothing\n", line: 2, key: "", "undefined alias"),
     WrongFile("\u{1}", line: 1, key: "", "can't be read as text"),
-    WrongFile(String(repeating: "# filler\n", count: 200_000), line: 1, key: "", "larger than 1 MiB"),
+    WrongFile(String(repeating: "# filler\n", count: 200_000), line: 0, key: "", "larger than 1 MiB"),
     WrongFile(String(repeating: "[", count: 100_000), line: 1, key: "", "nesting"),
     WrongFile(String(repeating: "- ", count: 100_000), line: 1, key: "", "nesting"),
   ]

@@ -1,3 +1,4 @@
+import Archives
 import Budget
 import Providers
 import Tasks
@@ -85,7 +86,7 @@ let completeFile = """
     #expect(read.network.connectTimeout == .milliseconds(500))
     #expect(read.network.readTimeout == .seconds(90))
     #expect(read.network.retries == 0)
-    #expect(read.mount == MountConfiguration(statusLifetime: .zero, nameCharset: "GB18030"))
+    #expect(read.mount == MountConfiguration(statusLifetime: .zero, nameCharset: try #require(NameCharset("GB18030"))))
     #expect(read.crawlers == ["updatedb", "baloo_file_extr"])
   }
 
@@ -108,7 +109,7 @@ let completeFile = """
     #expect(read.cache.minimumFree == ByteCount(2_000_000_000))
     #expect(read.stateDirectory == "/home/ada/.local/state/tollfs")
     #expect(read.network == NetworkSettings(connectTimeout: .seconds(10), readTimeout: .seconds(30), retries: 4))
-    #expect(read.mount == MountConfiguration(statusLifetime: .seconds(1), nameCharset: nil))
+    #expect(read.mount == MountConfiguration(statusLifetime: .seconds(1), nameCharset: .automatic))
     #expect(read.crawlers.contains("tracker-miner-f"))
     #expect(read.crawlers.allSatisfy { $0.utf8.count <= 15 })
   }

@@ -1,3 +1,4 @@
+import Archives
 import Budget
 import Providers
 import Tasks
@@ -75,8 +76,8 @@ struct CacheConfiguration: Hashable, Sendable {
 struct MountConfiguration: Hashable, Sendable {
   /// How long two opens share one status answer.
   var statusLifetime: Duration
-  /// For names in archives that are not UTF-8 and do not say what they are; nil is `auto`.
-  var nameCharset: String?
+  /// For names in archives that are not UTF-8 and do not say what they are.
+  var nameCharset: NameCharset
 }
 
 /// One setting in force, for `config show`.

@@ -28,7 +28,7 @@ struct ConfigurationFile {
   // MARK: Parsing
 
   private func compose(_ text: String) throws(ConfigurationFailure) -> Node? {
-    let whole = SettingOrigin.file(path: path, line: 1)
+    let whole = SettingOrigin.file(path: path, line: 0)
     guard text.utf8.count <= Self.maximumBytes else {
       throw ConfigurationFailure(whole, "", "larger than 1 MiB: this is no configuration")
     }

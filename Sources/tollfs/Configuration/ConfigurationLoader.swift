@@ -16,7 +16,7 @@ struct ConfigurationLoader: Hashable, Sendable {
       case .success(let text): found = (location.path, text)
       case .failure(let error) where error.number == ENOENT && !location.isExplicit: break
       case .failure(let error):
-        throw ConfigurationFailure(.file(path: location.path, line: 1), "", "can't be read: \(error.reason)")
+        throw ConfigurationFailure(.file(path: location.path, line: 0), "", "can't be read: \(error.reason)")
       }
     }
     return try ConfigurationReader.configuration(file: found, overrides: overrides, surroundings: surroundings)

@@ -1,6 +1,6 @@
 /// Where a value of the configuration came from.
 enum SettingOrigin: Hashable, Sendable, CustomStringConvertible {
-  /// Lines count from 1.
+  /// Lines count from 1; 0 is the file as a whole.
   case file(path: String, line: Int)
   case environment(name: String)
   case flag(String)
@@ -8,7 +8,7 @@ enum SettingOrigin: Hashable, Sendable, CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .file(let path, let line): "\(path):\(line)"
+    case .file(let path, let line): line > 0 ? "\(path):\(line)" : path
     case .environment(let name): "environment \(name)"
     case .flag(let flag): "flag \(flag)"
     case .builtIn: "default"

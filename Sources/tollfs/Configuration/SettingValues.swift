@@ -1,4 +1,4 @@
-import Glibc
+import Archives
 import Providers
 import Tasks
 
@@ -101,16 +101,12 @@ enum SettingValues {
     }
   }
 
-  /// A charset that this system's iconv knows; nil for `auto`.
-  static func charset(_ text: String) throws(UnreadableValue) -> String? {
-    if text == "auto" { return nil }
-    let isName = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") }
-    guard isName, let converter = iconv_open("UTF-8", text), Int(bitPattern: converter) != -1 else {
+  static func charset(_ text: String) throws(UnreadableValue) -> NameCharset {
+    guard let charset = NameCharset(text) else {
       throw UnreadableValue(
         "`\(text)` is no charset known here; write auto, GB18030, Shift_JIS, ... (`iconv -l` lists them)")
     }
-    iconv_close(converter)
-    return text
+    return charset
   }
 
   static func endpoint(allowingHTTP: Bool) -> (String) throws(UnreadableValue) -> EndpointURL {

@@ -44,6 +44,13 @@ final class LogDestination: Sendable {
     }
   }
 
+  /// Makes the log the place for whatever this process and its children say on standard error from now on.
+  func takeOverStandardError() {
+    descriptor.withLock { descriptor in
+      if path != nil { dup2(descriptor, STDERR_FILENO) }
+    }
+  }
+
   private static func write(_ line: String, to descriptor: Int32) {
     var line = line
     line.withUTF8 { bytes in

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Tells other processes that a mount's process lives: a locked file in the state directory.
 ///
@@ -11,17 +10,23 @@ final class MountRecord: Sendable {
 
   /// Takes the lock. Returns nil when another process has it, or the file can't be made: then `unmount` can't wait, and
   /// nothing else is lost.
-  init?(stateDirectory: String, mountpoint: String) {
-    path = Self.path(stateDirectory: stateDirectory, mountpoint: mountpoint)
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  static func take(stateDirectory: String, mountpoint: String) -> MountRecord? {
+    let path = path(stateDirectory: stateDirectory, mountpoint: mountpoint)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { return nil }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
       return nil
     }
-    let text = "\(getpid())\n\(mountpoint)\n"
+    let text = Array("\(getpid())\n\(mountpoint)\n".utf8)
     ftruncate(descriptor, 0)
-    _ = text.withCString { write(descriptor, $0, strlen($0)) }
+    _ = write(descriptor, text, text.count)
+    return MountRecord(descriptor: descriptor, path: path)
+  }
+
+  private init(descriptor: Int32, path: String) {
+    self.descriptor = descriptor
+    self.path = path
   }
 
   /// Lets go of the lock and removes the file.

@@ -1,0 +1,125 @@
+import Archives
+import Budget
+import FileSystem
+import Glibc
+import Logging
+import Providers
+import ResultCache
+import TaskTree
+import Tasks
+
+/// The whole machine, put together from a configuration: the one place that knows how.
+final class Assembly: Sendable {
+  let configuration: Configuration
+  let engine: TaskEngine
+  let connections: HTTPConnections
+  let logger: Logger
+
+  /// Opens ledger, cache and task list, making what is not there. Asks no API.
+  init(_ configuration: Configuration, logger: Logger) async throws(CommandFailure) {
+    for source in configuration.sources where source.kind == .pixxel {
+      throw CommandFailure(
+        "source \(source.name): sources of the kind pixxel are not supported yet; take it out of the configuration")
+    }
+    try await Self.prepareStateDirectory(configuration)
+    self.configuration = configuration
+    self.logger = logger
+    let ledger = try await Self.openLedger(configuration, logger)
+    let cache = try await Self.openCache(configuration, logger)
+    let registry: TaskRegistry
+    do throws(FileSystemFailure) {
+      registry = try await TaskRegistry(stateDirectory: configuration.stateDirectory)
+    } catch {
+      throw CommandFailure(error)
+    }
+    // From here on nothing throws: connections must be shut down by whoever has them.
+    let connections = HTTPConnections(network: configuration.network, logger: logger)
+    self.connections = connections
+    let settings = EngineSettings(
+      statusTimeToLive: configuration.mount.statusLifetime, crawlers: configuration.crawlers,
+      nameCharset: configuration.mount.nameCharset)
+    engine = TaskEngine(
+      sources: configuration.sources.map { Self.source($0, configuration.network, connections, logger) },
+      caps: configuration.budget, ledger: ledger, cache: cache, registry: registry, settings: settings, logger: logger)
+  }
+
+  /// Ends: downloads that run may end within `grace`, then they are broken off and what arrived is kept.
+  func shutdown(grace: Duration) async {
+    await engine.shutdown(grace: grace)
+    await connections.shutdown()
+  }
+
+  // MARK: Parts
+
+  private static func source(
+    _ source: SourceConfiguration, _ network: NetworkSettings, _ connections: HTTPConnections, _ logger: Logger
+  ) -> ConfiguredSource {
+    let settings = SourceSettings(
+      name: source.name, endpoint: source.endpoint, price: source.price, rateLimit: source.requestsPerSecond)
+    return ConfiguredSource(
+      source: ScreenplaySource(
+        settings: settings, key: source.key.provider, network: network, connections: connections, logger: logger),
+      fetchMode: source.fetch == .explicit ? .explicit : .onAccess, tasks: source.tasks)
+  }
+
+  static func openLedger(_ configuration: Configuration, _ logger: Logger) async throws(CommandFailure) -> Ledger {
+    do throws(BudgetFailure) {
+      return try await Ledger(stateDirectory: configuration.stateDirectory, logger: logger)
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+
+  private static func openCache(_ configuration: Configuration, _ logger: Logger) async throws(CommandFailure)
+    -> ResultCache
+  {
+    let limits = CacheLimits(maxSize: configuration.cache.maximumSize, minFree: configuration.cache.minimumFree)
+    do throws(CacheFailure) {
+      return try await ResultCache(
+        directory: configuration.cache.directory, limits: limits, checksum: { crc32($0, continuing: $1) },
+        logger: logger)
+    } catch {
+      throw CommandFailure("the cache \(configuration.cache.directory) can't be used: \(error.reason)")
+    }
+  }
+
+  private static func prepareStateDirectory(_ configuration: Configuration) async throws(CommandFailure) {
+    do throws(ProcessFailure) {
+      try await BlockingCall.run { () throws(ProcessFailure) in
+        try PrivateDirectory.make(configuration.stateDirectory)
+      }
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+}
+
+/// Directories that are ours alone.
+enum PrivateDirectory {
+  /// Makes the directory with mode 0700 and everything above it with the usual mode; does nothing when it is there.
+  static func make(_ path: String) throws(ProcessFailure) {
+    var sofar = ""
+    let parts = path.split(separator: "/")
+    for (index, part) in parts.enumerated() {
+      sofar += "/" + part
+      let isLast = index == parts.count - 1
+      if mkdir(sofar, isLast ? 0o700 : 0o755) != 0, errno != EEXIST, isLast || errno != EROFS {
+        throw ProcessFailure("can't make the directory \(sofar)", errno)
+      }
+    }
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & Glibc.S_IFMT == Glibc.S_IFDIR else {
+      throw ProcessFailure("\(path) is not a directory")
+    }
+  }
+}
+
+extension KeySource {
+  var provider: any KeyProvider {
+    switch self {
+    case .environment(let variable): EnvironmentKey(variable: variable)
+    case .file(let path): FileKey(path: path)
+    case .command(let line): CommandKey(command: line)
+    }
+  }
+}

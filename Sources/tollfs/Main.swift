@@ -1,8 +1,0 @@
-import ArgumentParser
-
-@main
-struct Tollfs: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "tollfs",
-    abstract: "Mounts the results of paid task APIs as plain files, with a guard on what that costs.")
-}
