@@ -31,6 +31,9 @@ final class ExchangeRegistry: Sendable {
 /// the kernel has as soon as the other side closes: together, megabytes that were paid for and arrived would be lost.
 /// So this handler, just behind the decoder, tells the exchange of the break itself and passes it on as a normal end
 /// of the body. The exchange then hands out every byte and reports the break after the last one.
+///
+/// It also puts small pieces together: what lies behind it costs some microseconds a piece, and servers send chunks of
+/// a few hundred bytes.
 final class BreakTap: ChannelDuplexHandler {
   typealias InboundIn = HTTPClientResponsePart
   typealias InboundOut = HTTPClientResponsePart
@@ -42,7 +45,11 @@ final class BreakTap: ChannelDuplexHandler {
   }
 
   private let registry: ExchangeRegistry
+  /// Half of what a read of the connection brings at most: pieces that are larger are not worth copying.
+  private static let largePiece = 32 << 10
+
   private var phase = Phase.beforeBody
+  private var gathered: ByteBuffer?
   private weak var exchange: HTTPExchange?
 
   private init(_ registry: ExchangeRegistry) {
@@ -68,10 +75,38 @@ final class BreakTap: ChannelDuplexHandler {
     switch unwrapInboundIn(data) {
     // An interim answer (1xx) has no body.
     case .head(let head): phase = head.status.code >= 200 ? .body : .beforeBody
-    case .body: break
-    case .end: phase = .done
+    case .body(let piece):
+      gather(piece, context)
+      return
+    case .end:
+      flushGathered(context)
+      phase = .done
     }
     context.fireChannelRead(data)
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    flushGathered(context)
+    context.fireChannelReadComplete()
+  }
+
+  private func gather(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
+    var piece = piece
+    if piece.readableBytes >= Self.largePiece {
+      flushGathered(context)
+      context.fireChannelRead(wrapInboundOut(.body(piece)))
+    } else if gathered == nil {
+      gathered = piece
+    } else {
+      gathered?.writeBuffer(&piece)
+    }
+  }
+
+  /// Before everything that comes after the pieces; at the end of every read of the connection at the latest.
+  private func flushGathered(_ context: ChannelHandlerContext) {
+    guard let piece = gathered else { return }
+    gathered = nil
+    context.fireChannelRead(wrapInboundOut(.body(piece)))
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -92,6 +127,7 @@ final class BreakTap: ChannelDuplexHandler {
       context.fireErrorCaught(error)
       return
     }
+    flushGathered(context)
     phase = .done
     exchange.bodyBroke(error)
     context.fireChannelRead(wrapInboundOut(.end(nil)))

@@ -16,8 +16,8 @@ struct AnswerHead: Hashable, Sendable {
 /// One request and its answer, which is pulled by one reader. Every wait has a deadline.
 ///
 /// Bytes are collected up to ``highWater``; then the connection is not read any more until the reader comes back.
-/// So a stream holds that much, one read of the connection (64 KiB), and, only when the server has closed already, what
-/// the kernel still had.
+/// So a stream holds that much, one burst of reads (256 KiB), and, only when the server has closed already, what the
+/// kernel still had.
 final class HTTPExchange: HTTPClientResponseDelegate, Sendable {
   typealias Response = Void
 

@@ -42,9 +42,17 @@ extension TransportFault {
       self.init(kind: .badAnswer, text: "\(place) does not answer in valid HTTP")
     default:
       // TLS errors come from a package that is not imported here; their texts name the matter.
-      let text = Reason.clean(String(describing: error))
+      let text = Self.secureReason(String(describing: error))
       self.init(kind: .unreachable, text: "no secure connection to \(place): \(text)", mayPass: requestLeft)
     }
+  }
+
+  /// The one word that matters in the text of a TLS error, `...OPENSSL_internal:WRONG_VERSION_NUMBER at ...`.
+  private static func secureReason(_ text: String) -> String {
+    guard let mark = text.firstRange(of: "OPENSSL_internal:") else { return Reason.clean(text) }
+    let word = text[mark.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+    if word == "CERTIFICATE_VERIFY_FAILED" { return "its certificate is not valid, or not trusted here" }
+    return word.lowercased().replacing("_", with: " ")
   }
 
   private static func notConnected(_ error: NIOConnectionError, place: String) -> TransportFault {

@@ -100,13 +100,13 @@ final class Bench: Sendable {
 
   init(
     port: Int, rate: Double = 0, retries: Int = 4, connect: Duration = .seconds(10), read: Duration = .seconds(30),
-    minimumRate: Int = 100, key: (any KeyProvider)? = nil, host: String = "127.0.0.1"
+    minimumRate: Int = 100, key: (any KeyProvider)? = nil, scheme: String = "http"
   ) throws {
     let network = NetworkSettings(
       connectTimeout: connect, readTimeout: read, retries: retries, minimumRate: minimumRate)
     connections = HTTPConnections(network: network, logger: logs.logger)
     let settings = SourceSettings(
-      name: try Fixture.name("screenplay"), endpoint: try EndpointURL("http://\(host):\(port)/serve/api/v2"),
+      name: try Fixture.name("screenplay"), endpoint: try EndpointURL("\(scheme)://127.0.0.1:\(port)/serve/api/v2"),
       price: .free, rateLimit: rate)
     let provider = try key ?? FixedKey(Fixture.key())
     source = ScreenplaySource(
@@ -136,6 +136,19 @@ final class Bench: Sendable {
 extension Result where Failure == SourceFailure {
   var failure: SourceFailure? {
     if case .failure(let failure) = self { failure } else { nil }
+  }
+}
+
+/// Waits for something that must come, and fails after a time that no machine needs.
+func eventually(_ isSo: () -> Bool, at location: SourceLocation = #_sourceLocation) async throws {
+  struct NeverCame: Error {}
+  let end = ContinuousClock.now + .seconds(60)
+  while !isSo() {
+    guard ContinuousClock.now < end else {
+      Issue.record("it never came", sourceLocation: location)
+      throw NeverCame()
+    }
+    try await Task.sleep(for: .milliseconds(2))
   }
 }
 

@@ -61,7 +61,7 @@ import Testing
           order.add(index)
           gate.release()
         })
-      while held.waitingCount <= index { try await Task.sleep(for: .milliseconds(1)) }
+      try await eventually { held.waitingCount > index }
     }
     gate.release()
     for waiter in waiters { try await waiter.value }
@@ -73,7 +73,7 @@ import Testing
     let limiter = RateLimiter(perSecond: 1, clock: gate.clock)
     try await limiter.acquire(patience: .seconds(2))
     let waiters = (0..<2).map { _ in Task { try await limiter.acquire(patience: .seconds(2)) } }
-    while limiter.waitingCount < 2 { try await Task.sleep(for: .milliseconds(1)) }
+    try await eventually { limiter.waitingCount == 2 }
     let refusal = await #expect(throws: RateLimiter.Refusal.self) { try await limiter.acquire(patience: .seconds(2)) }
     #expect(refusal == .tooManyWaiting(ahead: 2))
     // Who gives up makes room.

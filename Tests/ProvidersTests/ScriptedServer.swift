@@ -144,6 +144,13 @@ final class ServerConnection {
     }
   }
 
+  /// Whatever comes first, raw.
+  func readBytes() -> [UInt8] {
+    var chunk = [UInt8](repeating: 0, count: 16 << 10)
+    let count = recv(descriptor, &chunk, chunk.count, 0)
+    return Array(chunk.prefix(max(0, count)))
+  }
+
   /// How many requests the server had seen with the last one of this connection.
   func requestCount() -> Int { number }
 

@@ -97,8 +97,8 @@ import Testing
     await bench.shutdown()
   }
 
-  @Test func aNameThatDoesNotResolveIsUnreachable() async throws {
-    // RFC 6761: `invalid` never resolves; `localhost` names keep the endpoint rule happy about http.
+  @Test func aNameThatDoesNotResolveIsNamed() async throws {
+    // RFC 6761: `invalid` never resolves. Where the resolver itself is out of reach, that takes its time to be known.
     let network = NetworkSettings(retries: 0)
     let logs = LogCollector()
     let connections = HTTPConnections(network: network, logger: logs.logger)
@@ -110,7 +110,7 @@ import Testing
     let failure = await #expect(throws: SourceFailure.self) {
       _ = try await source.status(of: try Fixture.task("screenplay/a"))
     }
-    #expect(failure?.kind == .unreachable)
+    #expect(failure?.kind == .unreachable || failure?.kind == .timedOut)
     #expect(failure?.reason.contains("tollfs.invalid") == true)
     await connections.shutdown()
   }
@@ -184,10 +184,10 @@ import Testing
     }
     let bench = try Bench(port: server.port)
     let call = Task { await bench.status() }
-    while server.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually { !server.requests.isEmpty }
     call.cancel()
     #expect(await call.value.failure?.kind == .cancelled)
-    while server.openConnections > 0 { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually { server.openConnections == 0 }
     #expect(server.requests.count == 1)
     await bench.shutdown()
   }
@@ -220,7 +220,7 @@ import Testing
     }
     let bench = try Bench(port: server.port)
     let call = Task { await bench.status() }
-    while server.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually { !server.requests.isEmpty }
     await bench.shutdown()
     await bench.shutdown()
     #expect(await call.value.failure != nil)
