@@ -67,7 +67,7 @@ public final class FuseSession: Sendable {
   private static func failure(at path: String, options: MountOptions) -> FuseFailure {
     let reason = LibraryLog.lastMessage
     if geteuid() != 0, options.audience != .owner,
-      readText(ofFile: "/etc/fuse.conf")?.split(separator: "\n").contains("user_allow_other") != true
+      readText(ofFile: "/etc/fuse.conf")?.split(whereSeparator: \.isWhitespace).contains("user_allow_other") != true
     {
       return .allowOtherForbidden
     }

@@ -18,6 +18,8 @@ struct Mountpoint: Sendable {
       throw .alreadyMounted(path)
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .mountpointNotADirectory(path) }
+    // fusermount3 refuses it, too, but says so to the terminal only.
+    guard geteuid() == 0 || access(self.path, W_OK) == 0 else { throw .permissionDenied(path) }
     if !options.allowsNonEmpty, try Self.hasEntries(self.path) { throw .mountpointNotEmpty(path) }
     try Self.checkDevice()
   }
