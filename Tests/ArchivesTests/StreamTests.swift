@@ -120,6 +120,16 @@ import Testing
     }
   }
 
+  @Test func headersWithoutNameAndContentArePadding() throws {
+    var zip = ZipBuilder()
+    zip.addGap(le(0x0403_4b50, 4) + le(0, 24) + le(3, 2) + [0, 0, 0])
+    zip.add(Entry("a", text))
+    for reading in try readings(zip.finished()) {
+      #expect(reading.failure == nil)
+      #expect(reading.sink.whole.map { $0.member.ordinal } == [0])
+    }
+  }
+
   @Test func emptyArchives() throws {
     for bytes in [ZipBuilder().finished(), ZipBuilder().finished(comment: "empty", hasZip64End: true)] {
       for reading in try readings(bytes) {

@@ -23,6 +23,14 @@ struct EntryFields {
   var isDirectory: Bool { name.last == UInt8(ascii: "/") }
 }
 
+extension EntryFields {
+  /// Whether it is no entry: Android's build tools fill gaps with a local header that has neither a name nor content, and that the
+  /// central directory does not list.
+  var isPadding: Bool {
+    name.isEmpty && method == Method.stored && compressedSize == 0 && size == 0 && !hasDescriptor
+  }
+}
+
 /// Compression methods (APPNOTE 4.4.5).
 enum Method {
   static let stored: UInt16 = 0

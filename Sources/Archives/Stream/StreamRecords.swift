@@ -39,6 +39,10 @@ extension ZipStreamReader {
     guard record.gather(length, from: &input), let header = LocalHeader(record.slice.prefix(length)) else {
       return false
     }
+    guard !header.fields.isPadding else {
+      drop(length)
+      return true
+    }
     let route = Route(header.fields)
     if case .undelimited = route {
       try startSpooling()
