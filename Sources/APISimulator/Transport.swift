@@ -102,14 +102,23 @@ struct Transport: Sendable {
     return false
   }
 
-  /// Waits until what was written has gone to the kernel: closing a channel throws away what waits in it, and "after N bytes"
-  /// must mean that the N bytes were sent.
+  /// Waits until the client's machine has all that was written. Closing a channel throws away what waits in it, and a reset
+  /// what waits in the kernel, and "after N bytes" must mean that the N bytes arrived.
   private func drain() async throws {
-    while try await channel.getOption(ChannelOptions.bufferedWritableBytes).get() > 0 {
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    // The kernel in turn needs a moment to hand it over, since a reset throws away what it still holds.
-    try await Task.sleep(for: .milliseconds(50))
+    while try await unacknowledged() > 0 { try await Task.sleep(for: .milliseconds(5)) }
+  }
+
+  /// How many bytes wait in the channel or, sent or not, in the kernel's queue (tcp(7): SIOCOUTQ).
+  private func unacknowledged() async throws -> Int {
+    let inChannel = try await channel.getOption(ChannelOptions.bufferedWritableBytes).get()
+    let inKernel = try await channel.eventLoop.submit {
+      try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable { (socket: CInt) -> Int in
+        var count: CInt = 0
+        // SIOCOUTQ is a macro for the same number, which Swift can't see.
+        return ioctl(socket, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+      }
+    }.get()
+    return inChannel + (inKernel ?? 0)
   }
 
   /// Makes the close send a RST (socket(7): SO_LINGER with a linger time of zero).

@@ -29,7 +29,7 @@ import Testing
         SimulatedFile(
           name: [UInt8(ascii: "b")], content: .generated(GeneratedContent(seed: 3, size: 70_000)), method: .stored),
       ]
-      #expect(download.body == ZipStream.bytes(expected, style: .streamed))
+      #expect(difference(download.body, ZipStream.bytes(expected, style: .streamed)) == nil)
 
       let tasks = try await curl.get("\(simulator.administration)/tasks")
       #expect(tasks.text == "[{\"task_id\":\"t\",\"status\":\"completed\",\"original_bytes\":70002}]\n")
@@ -47,7 +47,7 @@ import Testing
       let order = #"{"state":"completed","archive_file":"\#(directory.file("a.zip"))","original_bytes":1000000000}"#
       _ = try await Curl().send("PUT", "\(simulator.administration)/tasks/t", body: order)
       let answer = try await Curl().get(simulator.downloadURL("t"))
-      #expect(answer.body == bytes)
+      #expect(difference(answer.body, bytes) == nil)
       #expect(simulator.counters().total.billedMicroDollars == 120_000)
       simulator.setFaults(.with { $0.contentLength = true })
       let known = try await Curl().get(simulator.downloadURL("t"))

@@ -20,34 +20,74 @@ struct CurlAnswer {
 /// Requests over real HTTP, made by curl so that the client shares nothing with the server.
 struct Curl {
   var key: String? = "sk-test"
-  /// Seconds after which curl gives up, exit status 28.
-  var limit: Double = 100
 
   func get(_ url: String) async throws -> CurlAnswer { try await send("GET", url) }
 
-  func send(_ method: String, _ url: String, body: String? = nil, extra: [String] = []) async throws -> CurlAnswer {
+  func send(_ method: String, _ url: String, body: String? = nil) async throws -> CurlAnswer {
+    try await begin(method, url, body: body).answer()
+  }
+
+  /// Starts a request that is watched while it runs.
+  func begin(_ method: String, _ url: String, body: String? = nil) async throws -> CurlRequest {
     let directory = try TemporaryDirectory("curl")
-    let (bodyPath, headPath) = (directory.file("body"), directory.file("head"))
+    // -N writes what arrives at once, so that the file shows how far it has come.
     var arguments = [
-      "-sS", "-g", "-X", method, "-o", bodyPath, "-D", headPath, "--max-time", String(limit),
+      "-sSNg", "-X", method, "-o", directory.file("body"), "-D", directory.file("head"),
       "-w", "%{http_code} %{time_starttransfer} %{time_total}",
     ]
     if let key { arguments += ["-H", "Authorization: \(key)"] }
     if let body { arguments += ["--data-binary", body, "-H", "Content-Type: application/json"] }
-    let child = try await ChildProcess.run("curl", arguments + extra + [url], timeout: limit + 20)
-    let fields = child.output.split(separator: " ").compactMap { Double($0) }
+    // The deadline only ends a hang.
+    let child = try await ChildProcess.start("curl", arguments + [url], timeout: 200)
+    return CurlRequest(child: child, directory: directory)
+  }
+}
+
+/// A request that may still be running.
+struct CurlRequest {
+  fileprivate let child: ChildProcess
+  fileprivate let directory: TemporaryDirectory
+
+  /// The body's bytes that have arrived.
+  var received: Int {
+    var status = stat()
+    return stat(directory.file("body"), &status) == 0 ? Int(status.st_size) : 0
+  }
+
+  var isRunning: Bool { child.isRunning }
+
+  /// Waits for its end.
+  func answer() async -> CurlAnswer {
+    let outcome = await child.outcome()
+    let fields = outcome.output.split(separator: " ").compactMap { Double($0) }
     var headers: [String: String] = [:]
-    for line in String(decoding: FileManager.default.contents(atPath: headPath) ?? Data(), as: UTF8.self)
-      .split(whereSeparator: \.isNewline)
-    {
+    for line in String(decoding: contents("head"), as: UTF8.self).split(whereSeparator: \.isNewline) {
       guard let colon = line.firstIndex(of: ":") else { continue }
       headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
     }
     return CurlAnswer(
-      exit: child.status, status: Int(fields.first ?? 0), headers: headers,
-      body: [UInt8](FileManager.default.contents(atPath: bodyPath) ?? Data()),
+      exit: outcome.status, status: Int(fields.first ?? 0), headers: headers, body: contents("body"),
       firstByte: fields.count > 1 ? fields[1] : 0, total: fields.count > 2 ? fields[2] : 0)
   }
+
+  private func contents(_ name: String) -> [UInt8] {
+    [UInt8](FileManager.default.contents(atPath: directory.file(name)) ?? Data())
+  }
+}
+
+/// Looks again and again until something is so; the deadline, far off, only ends a hang.
+func eventually(_ condition: () -> Bool) async throws -> Bool {
+  for _ in 0..<6_000 {
+    if condition() { return true }
+    try await Task.sleep(for: .milliseconds(20))
+  }
+  return condition()
+}
+
+/// Where two byte sequences begin to differ, or nil if they don't. A failed comparison of the bytes themselves would print them all.
+func difference(_ left: [UInt8], _ right: [UInt8]) -> Int? {
+  if left == right { return nil }
+  return zip(left, right).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(left.count, right.count)
 }
 
 /// Runs `body` with a started simulator and stops it afterwards, whatever happens.

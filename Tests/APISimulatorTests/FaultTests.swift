@@ -12,12 +12,17 @@ import Testing
 
   /// A download under these faults, and the counters afterwards.
   private func download(
-    _ faults: Faults, limit: Double = 100, _ check: (CurlAnswer, APISimulator) async throws -> Void
+    _ faults: Faults, _ check: (CurlAnswer, APISimulator) async throws -> Void
   ) async throws {
     try await withSimulator([Self.task]) { simulator in
       simulator.setFaults(faults)
-      try await check(try await Curl(limit: limit).get(simulator.downloadURL("t")), simulator)
+      try await check(try await Curl().get(simulator.downloadURL("t")), simulator)
     }
+  }
+
+  /// Where a body differs from the first bytes of the whole zip.
+  private func differs(_ body: [UInt8], _ count: Int = Self.whole.count) -> Int? {
+    difference(body, Array(Self.whole.prefix(count)))
   }
 
   @Test(arguments: [nil, 7]) func tooManyRequestsAndThenNoMore(retryAfter: Int?) async throws {
@@ -47,7 +52,7 @@ import Testing
       #expect(simulator.counters().total.billedMicroDollars == 0)
       simulator.clearFaults()
       let after = try await Curl().get(simulator.downloadURL("t"))
-      #expect(after.body == Self.whole)
+      #expect(differs(after.body) == nil)
     }
   }
 
@@ -88,7 +93,7 @@ import Testing
     }
     try await download(.with { $0.contentType = "application/octet-stream" }) { answer, _ in
       #expect(answer.headers["content-type"] == "application/octet-stream")
-      #expect(answer.body == Self.whole)
+      #expect(differs(answer.body) == nil)
     }
   }
 
@@ -103,7 +108,7 @@ import Testing
     try await download(.with { $0.contentLength = true }) { answer, _ in
       #expect(answer.headers["content-length"] == String(Self.whole.count))
       #expect(answer.headers["transfer-encoding"] == nil)
-      #expect(answer.body == Self.whole)
+      #expect(differs(answer.body) == nil)
     }
     try await withSimulator([Self.task]) { simulator in
       simulator.setFaults(.with { $0.contentLength = false })
@@ -116,15 +121,24 @@ import Testing
   @Test func delayBeforeTheFirstByte() async throws {
     try await download(.with { $0.delay = 0.7 }) { answer, _ in
       #expect(answer.firstByte >= 0.7)
-      #expect(answer.body == Self.whole)
+      #expect(differs(answer.body) == nil)
     }
   }
 
   @Test func hangAndDrop() async throws {
-    try await download(.with { $0.hang = true }, limit: 1) { answer, simulator in
-      #expect(answer.exit == 28)
+    try await withSimulator([Self.task]) { simulator in
+      simulator.setFaults(.with { $0.hang = true })
+      let request = try await Curl().begin("GET", simulator.downloadURL("t"))
+      let arrived = try await eventually { simulator.counters().task("t").download == 1 }
+      #expect(arrived)
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(request.isRunning)
+      #expect(simulator.requests().first?.status == nil)
+      await simulator.stop()
+      // Closed without an answer, and not answered with one made up for a handler that was cancelled.
+      let answer = await request.answer()
+      #expect(answer.exit == 52)
       #expect(answer.status == 0)
-      #expect(simulator.counters().task("t").download == 1)
       #expect(simulator.counters().task("t").billedDownloads == 0)
     }
     try await download(.with { $0.drop = true }) { answer, _ in
@@ -134,10 +148,19 @@ import Testing
   }
 
   @Test func stall() async throws {
-    try await download(.with { $0.stallAfter = 100_000 }, limit: 2) { answer, simulator in
-      #expect(answer.exit == 28)
-      #expect(answer.body == Array(Self.whole.prefix(100_000)))
+    try await withSimulator([Self.task]) { simulator in
+      simulator.setFaults(.with { $0.stallAfter = 100_000 })
+      let request = try await Curl().begin("GET", simulator.downloadURL("t"))
+      let arrived = try await eventually { request.received == 100_000 }
+      #expect(arrived)
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(request.isRunning)
       #expect(simulator.counters().total.billedMicroDollars == 48)
+      // Stopping cuts the connection, without the last chunk.
+      await simulator.stop()
+      let answer = await request.answer()
+      #expect(answer.exit == 18)
+      #expect(differs(answer.body, 100_000) == nil)
     }
     try await download(
       .with {
@@ -146,15 +169,14 @@ import Testing
       }
     ) { answer, _ in
       #expect(answer.total >= 0.6)
-      #expect(answer.body == Self.whole)
+      #expect(differs(answer.body) == nil)
     }
   }
 
   @Test func slowly() async throws {
     try await download(.with { $0.bytesPerSecond = 400_000 }) { answer, _ in
       #expect(answer.total >= 0.9)
-      #expect(answer.firstByte < answer.total / 2)
-      #expect(answer.body == Self.whole)
+      #expect(differs(answer.body) == nil)
     }
   }
 
@@ -162,8 +184,9 @@ import Testing
     try await download(.with { $0.resetAfter = bytes }) { answer, simulator in
       // 56: failure in receiving, which is the reset.
       #expect(answer.exit == 56)
-      #expect(answer.body == Array(Self.whole.prefix(Int(bytes))))
-      #expect(simulator.requests().last?.completed == false)
+      #expect(differs(answer.body, Int(bytes)) == nil)
+      let recorded = try await eventually { simulator.requests().last?.completed == false }
+      #expect(recorded)
       #expect(simulator.counters().total.billedMicroDollars == 48)
     }
   }
@@ -176,7 +199,7 @@ import Testing
     try await download(faults) { answer, _ in
       // 18: less than announced; for a chunked body, older curls say so too.
       #expect(answer.exit == 18)
-      #expect(answer.body == Array(Self.whole.prefix(100_000)))
+      #expect(differs(answer.body, 100_000) == nil)
     }
   }
 
@@ -188,7 +211,7 @@ import Testing
     try await download(faults) { answer, _ in
       #expect(answer.exit == 0)
       #expect(answer.status == 200)
-      #expect(answer.body == Array(Self.whole.prefix(100_000)))
+      #expect(differs(answer.body, 100_000) == nil)
     }
   }
 
@@ -197,7 +220,7 @@ import Testing
       let different = zip(answer.body, Self.whole).enumerated().filter { $0.element.0 != $0.element.1 }
       #expect(answer.body.count == Self.whole.count)
       #expect(different.map(\.offset) == [70_000])
-      #expect(answer.body[70_000] == Self.whole[70_000] ^ 1)
+      #expect(answer.body.count > 70_000 && answer.body[70_000] == Self.whole[70_000] ^ 1)
     }
   }
 
@@ -208,24 +231,6 @@ import Testing
       #expect(simulator.counters().total.billedMicroDollars == 0)
       _ = try await Curl().get(simulator.downloadURL("t"))
       #expect(simulator.counters().total.billedMicroDollars == 48)
-    }
-  }
-
-  @Test func stoppingCutsADownload() async throws {
-    try await withSimulator([Self.task]) { simulator in
-      simulator.setFaults([
-        FaultRule(.with { $0.stallAfter = 1_000 }, times: 1), FaultRule(.with { $0.hang = true }, times: 1),
-      ])
-      async let stalled = Curl().get(simulator.downloadURL("t"))
-      while simulator.counters().task("t").bytesSent < 1_000 { try await Task.sleep(for: .milliseconds(10)) }
-      async let hanging = Curl().get(simulator.statusURL("t"))
-      while simulator.counters().task("t").status < 1 { try await Task.sleep(for: .milliseconds(10)) }
-      await simulator.stop()
-      let (first, second) = (try await stalled, try await hanging)
-      #expect(first.exit == 18)
-      // Not an answer made up for a handler that was cancelled.
-      #expect(second.status == 0)
-      #expect(second.exit == 52)
     }
   }
 }

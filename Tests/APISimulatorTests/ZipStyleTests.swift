@@ -55,7 +55,8 @@ import Testing
     for file in Self.files where file.name.last != UInt8(ascii: "/") {
       let path = out + "/" + String(decoding: file.name, as: UTF8.self)
       let found = FileManager.default.contents(atPath: path).map { [UInt8]($0) }
-      #expect(found == file.bytes(at: 0, count: Int(file.size)), "\(path)")
+      #expect(difference(found ?? [], file.bytes(at: 0, count: Int(file.size))) == nil, "\(path)")
+      #expect(found != nil, "\(path)")
       var status = stat()
       #expect(stat(path, &status) == 0)
       #expect(Int64(status.st_mtim.tv_sec) == file.modified)
@@ -100,7 +101,7 @@ import Testing
     let task = SimulatedTask(id: "t", files: Self.files, style: .streamedZip64)
     try await withSimulator([task]) { simulator in
       let answer = try await Curl().get(simulator.downloadURL("t"))
-      #expect(answer.body == ZipStream.bytes(Self.files, style: .streamedZip64))
+      #expect(difference(answer.body, ZipStream.bytes(Self.files, style: .streamedZip64)) == nil)
     }
   }
 
