@@ -127,7 +127,7 @@ struct LedgerFaultTests {
         """, file,
       ], timeout: 120)
     defer { holder.send(SIGKILL) }
-    while !holder.outputSoFar.contains("held") { try await Task.sleep(for: .milliseconds(5)) }
+    while holder.isRunning, !holder.outputSoFar.contains("held") { try await Task.sleep(for: .milliseconds(5)) }
     let reason = try await ledgerFault { _ = try await ledger.reserve(request("a", microDollars: 10), caps: caps) }
     #expect(reason?.contains("kept it locked") == true)
     // Reading goes on meanwhile, and so does writing once the other has ended.
