@@ -78,6 +78,29 @@ import Testing
     }
   }
 
+  @Test func whatIsWholeBeyondDoubtSurvivesABreak() throws {
+    let inner = ZipBuilder([Entry("inner", text, descriptor: .signed32), Entry("more", text)]).finished()
+    for descriptor in [ZipBuilder.Descriptor.signed32, .signed64] {
+      var zip = ZipBuilder([Entry("first", text)])
+      var nested = Entry("nested.zip", descriptor: descriptor)
+      // Larger than what is searched in one piece.
+      nested.content = [UInt8](repeating: 0x50, count: 600_000) + inner
+      zip.add(nested)
+      zip.add(Entry("deflated", text, isDeflated: true, descriptor: descriptor))
+      zip.add(Entry("last", text, descriptor: descriptor))
+      let names = ["first", "nested.zip", "deflated", "last"]
+      let reading = try Reading.of(zip.bytes)
+      #expect(reading.failure?.kind == .truncated)
+      #expect(reading.sink.whole.map { $0.member.path.description } == names)
+      #expect(reading.sink.contents["nested.zip"] == nested.content)
+      // Cut off inside the last one, and inside the nested one, right behind the end of the archive in it.
+      let shorter = try Reading.of(zip.bytes.dropLast(30))
+      #expect(shorter.sink.whole.map { $0.member.path.description } == names.dropLast())
+      let cut = zip.offsets[1] + 30 + "nested.zip".utf8.count + nested.content.count
+      #expect(try Reading.of(Array(zip.bytes[..<cut])).sink.whole.count == 1)
+    }
+  }
+
   @Test func directoriesWithDescriptorsNeedNoWaiting() throws {
     var zip = ZipBuilder()
     for (index, descriptor) in ZipBuilder.Descriptor.allCases.enumerated() {

@@ -13,7 +13,9 @@ extension ZipStreamReader {
         source, limits: options.limits, mayHavePrefix: !startsWithRecord, readableFrom: spooling.start)
     } catch let failure as ArchiveFailure {
       try settleUndecided(spooling.undecided, nil)
-      throw named(failure)
+      let failure = named(failure)
+      if failure.kind == .truncated { try salvage(spooling) }
+      throw failure
     }
     let firstInSpool = central.entries.firstIndex { $0.offset >= spooling.start } ?? central.entries.endIndex
     let before = central.entries[..<firstInSpool]
@@ -43,7 +45,7 @@ extension ZipStreamReader {
   }
 
   /// The descriptor did not confirm the content that had just been delivered; the central directory may.
-  private func settleUndecided(_ open: OpenMember?, _ central: EntryFields?) throws {
+  func settleUndecided(_ open: OpenMember?, _ central: EntryFields?) throws {
     guard let open else { return }
     ledger.append(open.record)
     if let central, open.record.disagreement(with: central) == nil { return try settle(open, nil) }

@@ -6,7 +6,7 @@ extension ZipStreamReader {
   func begin(_ header: LocalHeader, at offset: UInt64, _ route: Route) throws {
     let fields = header.fields
     // A deflate stream with a descriptor tells its size at its end; whatever the header says of it is no promise.
-    let isSizeKnown = !fields.hasDescriptor || fields.method == Method.stored
+    let isSizeKnown = !fields.hasDescriptor || (fields.method == Method.stored && fields.size > 0)
     let member: ArchiveMember?
     switch try namer.next(fields, isSizeKnown: isSizeKnown) {
     case .directory(let path, let modified):

@@ -43,7 +43,7 @@ extension ZipStreamReader {
       drop(length)
       return true
     }
-    let route = Route(header.fields)
+    let route = salvage?.route(header, at: position) ?? Route(header.fields)
     if case .undelimited = route {
       try startSpooling()
       return true

@@ -53,6 +53,8 @@ public final class ZipStreamReader {
   var position: UInt64 = 0
   /// Whether the stream started with a zip's record, so that nothing stands before the archive.
   var startsWithRecord = false
+  /// What was kept aside, once it is known that the central directory will never come.
+  var salvage: Salvage?
   /// Raw bytes of one member for libarchive, used again for the next.
   var collected: SpoolFile?
   private var failure: (any Error)?
@@ -81,7 +83,8 @@ public final class ZipStreamReader {
     }
   }
 
-  /// The stream has ended. Members that only the central directory could tell are delivered now.
+  /// The stream has ended. Members that only the central directory could tell are delivered now. Worth calling for a stream that broke,
+  /// too: without the directory, what is whole beyond doubt of what was kept aside is delivered before the error is thrown.
   /// - Throws: `.truncated` unless the archive's own end has been seen, `.notAZip` if nothing of an archive has, `.badStructure` naming the
   ///   member if the central directory and the members disagree; or what the sink threw.
   public func finish() throws {
@@ -97,7 +100,7 @@ public final class ZipStreamReader {
   }
 
   /// One step. Returns false when more input is needed for the next.
-  private func advance(_ input: inout UnsafeRawBufferPointer) throws -> Bool {
+  func advance(_ input: inout UnsafeRawBufferPointer) throws -> Bool {
     switch phase {
     case .record: return try takeRecord(&input)
     case .descriptor(let open): return try takeDescriptor(of: open, &input)
@@ -146,6 +149,10 @@ public final class ZipStreamReader {
 
   /// Keeps aside everything from ``position`` on.
   func startSpooling(undecided: OpenMember? = nil) throws {
+    guard salvage == nil else {
+      try settleUndecided(undecided, nil)
+      throw Salvage.Exhausted()
+    }
     let spool = try SpoolFile(directory: options.spoolDirectory, limits: options.limits)
     phase = .spooling(Spooling(spool: spool, start: position, undecided: undecided))
   }
