@@ -152,6 +152,13 @@ import Testing
     defer { child.send(SIGKILL) }
     let holders = await BlockingCall.run { MountHolders.holding(directory.path) }
     #expect(holders.contains(MountHolder(pid: child.processID, command: "sleep", holds: "cwd")))
+    let file = directory.file("held")
+    #expect(FileManager.default.createFile(atPath: file, contents: nil))
+    let reader = try await ChildProcess.shell("sleep 60 < \(file) > /dev/null 2>&1 & echo $!")
+    let process = try #require(Int32(reader.lines.first ?? ""))
+    defer { kill(process, SIGKILL) }
+    let found = await BlockingCall.run { MountHolders.holding(directory.path) }
+    #expect(found.contains { $0.pid == process && $0.holds == file })
     #expect(await BlockingCall.run { MountHolders.holding(directory.path + "x") }.isEmpty)
   }
 }

@@ -33,7 +33,9 @@ struct DoctorCommand: TollfsCommand {
     checks.append(SourceCheckup.budget(configuration))
     checks += await BlockingCall.run {
       var checks: [Check] = []
-      if let mountpoint = configuration.mountpoint { checks.append(MachineCheckup.mountpoint(mountpoint)) }
+      if let mountpoint = configuration.mountpoint {
+        checks.append(MachineCheckup.mountpoint(mountpoint, stateDirectory: configuration.stateDirectory))
+      }
       checks.append(
         MachineCheckup.directory(
           "cache.directory", configuration.cache.directory, reserve: configuration.cache.minimumFree))

@@ -60,7 +60,7 @@ struct MountCommand: TollfsCommand {
     }
     let log = try log(configuration, isBehind: report.isAwaited)
     let assembly = try await Assembly(configuration, logger: .tollfs(log, level: common.level(quiet: .notice)))
-    let record = MountRecord.take(stateDirectory: configuration.stateDirectory, mountpoint: path)
+    MountRecord.take(stateDirectory: configuration.stateDirectory, mountpoint: path)?.keepUntilExit()
     // A working directory would keep a file system from being unmounted.
     if report.isAwaited { chdir("/") }
     // Relative names in it were understood with the directory that we came from.
@@ -79,7 +79,6 @@ struct MountCommand: TollfsCommand {
       if isBehind { log.takeOverStandardError() }
       return report.send(.ready)
     }
-    withExtendedLifetime(record) {}
   }
 
   private func parsedOptions() throws(CommandFailure) -> MountOptions {

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Tells other processes that a mount's process lives: a locked file in the state directory.
 ///
@@ -6,7 +7,6 @@ import Glibc
 /// when the mount is out of sight, its process may still be finishing a download that was paid for.
 final class MountRecord: Sendable {
   private let descriptor: Int32
-  private let path: String
 
   /// Takes the lock. Returns nil when another process has it, or the file can't be made: then `unmount` can't wait, and
   /// nothing else is lost.
@@ -21,18 +21,23 @@ final class MountRecord: Sendable {
     let text = Array("\(getpid())\n\(mountpoint)\n".utf8)
     ftruncate(descriptor, 0)
     _ = write(descriptor, text, text.count)
-    return MountRecord(descriptor: descriptor, path: path)
+    return MountRecord(descriptor: descriptor)
   }
 
-  private init(descriptor: Int32, path: String) {
+  private init(descriptor: Int32) {
     self.descriptor = descriptor
-    self.path = path
   }
 
-  /// Lets go of the lock and removes the file.
+  /// Lets go of the lock. The file stays: whoever removed it might remove it under one who has just opened it.
   deinit {
-    unlink(path)
     close(descriptor)
+  }
+
+  private static let kept = Mutex<[MountRecord]>([])
+
+  /// Holds the lock until the kernel takes it back at the very end of the process.
+  func keepUntilExit() {
+    Self.kept.withLock { $0.append(self) }
   }
 
   /// Waits until no process serves the mountpoint. Blocks; returns false when the deadline has passed first.

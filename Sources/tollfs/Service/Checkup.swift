@@ -68,11 +68,18 @@ enum MachineCheckup {
     return .ok("fusermount3", found)
   }
 
-  static func mountpoint(_ path: String) -> Check {
+  static func mountpoint(_ path: String, stateDirectory: String) -> Check {
     if let mount = MountInfo.current().top(at: path) {
-      return mount.type == MountInfo.ownType
-        ? .ok("mountpoint", "\(path) is mounted")
-        : .failed("mountpoint", "\(path) holds another file system (\(mount.type))", "choose another directory")
+      guard mount.type == MountInfo.ownType else {
+        return .failed("mountpoint", "\(path) holds another file system (\(mount.type))", "choose another directory")
+      }
+      // A live process of this configuration holds its record.
+      guard MountRecord.waitForEnd(stateDirectory: stateDirectory, mountpoint: path, deadline: .now) else {
+        return .ok("mountpoint", "\(path) is mounted")
+      }
+      return .warning(
+        "mountpoint", "\(path) is mounted, but by no process that uses this state directory; it may have died",
+        "tollfs unmount \(path)")
     }
     var status = stat()
     guard stat(path, &status) == 0 else {
