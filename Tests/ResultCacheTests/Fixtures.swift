@@ -31,13 +31,20 @@ final class CountingChecksum: Sendable {
 final class FakeWorld: Sendable {
   private let state = Mutex<(free: Int64, now: Int64)>((free: 1 << 40, now: 1_700_000_000_000))
 
-  func setFree(_ bytes: Int64) { state.withLock { $0.free = bytes } }
+  /// How large the disk is, apart from what `used` counts.
+  func setSize(_ bytes: Int64) { state.withLock { $0.free = bytes } }
   /// Lets enough time go by for a use to be noted.
   func goOn() { state.withLock { $0.now += 120_000 } }
 
-  var environment: CacheEnvironment {
+  /// A disk that holds nothing but the cached bytes of a cache.
+  func environment(_ root: String) -> CacheEnvironment {
     CacheEnvironment(
-      freeSpace: { (_: Int32) throws(CacheFailure) in self.state.withLock { $0.free } },
+      freeSpace: { (_: Int32) throws(CacheFailure) in
+        let used = CacheFixture.objectPaths(in: root).reduce(Int64(0)) { sum, path in
+          sum + ((try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int64) ?? 0)
+        }
+        return self.state.withLock { $0.free } - used
+      },
       now: { self.state.withLock { $0.now } })
   }
 }
@@ -86,7 +93,7 @@ final class CacheFixture: Sendable {
   func open(maxSize: Int64 = 1 << 40, minFree: Int64 = 0, at root: String? = nil) async throws -> ResultCache {
     try await ResultCache(
       directory: root ?? self.root, limits: CacheLimits(maxSize: ByteCount(maxSize), minFree: ByteCount(minFree)),
-      checksum: checksum.function, logger: log.logger, environment: world.environment)
+      checksum: checksum.function, logger: log.logger, environment: world.environment(root ?? self.root))
   }
 
   /// The files that hold cached bytes.

@@ -12,18 +12,23 @@ struct Room: Sendable {
   /// Free bytes of the disk.
   var free: Int64
 
+  /// Kept free whatever `min_free` says: the index must be able to write down an eviction, which is what a full disk needs most.
+  private static let indexReserve: Int64 = 1 << 20
+
+  private func minFree(_ limits: CacheLimits) -> Int64 { max(limits.minFree.bytes, Self.indexReserve) }
+
   /// What must go before a download of so many bytes can begin.
   func need(expecting bytes: Int64, limits: CacheLimits) -> EvictionPlan.Need {
     EvictionPlan.Need(
       overSize: sum(published, othersPromised, bytes) - limits.maxSize.bytes,
-      underFree: sum(limits.minFree.bytes, bytes, max(0, othersPromised - othersGranted)) - free)
+      underFree: sum(minFree(limits), bytes, max(0, othersPromised - othersGranted)) - free)
   }
 
   /// What must go before a running download may write so many more bytes.
   func need(writing bytes: Int64, afterWriting written: Int64, limits: CacheLimits) -> EvictionPlan.Need {
     EvictionPlan.Need(
       overSize: sum(published, othersGranted, written, bytes) - limits.maxSize.bytes,
-      underFree: sum(limits.minFree.bytes, bytes) - free)
+      underFree: sum(minFree(limits), bytes) - free)
   }
 
   /// An assumed size may be absurd: no sum may trap.

@@ -84,18 +84,17 @@ struct RoomKeeper: Sendable {
   ) throws -> Step {
     let room = try Room.measure(db, without: task, free: free)
     let limits = core.limits
-    let candidates = try Room.candidates(db, without: task, inUse: inUse).filter { !busy.contains($0.id) }
-    var last = EvictionPlan.Need(overSize: 0, underFree: 0)
-    // A large step saves questions; near the limit the small one must do.
-    for bytes in [max(best, least), least] {
-      last = room.need(writing: bytes, afterWriting: written, limits: limits)
-      let plan = EvictionPlan(candidates, need: last)
-      if let victim = plan.victims.first { return .evict(victim, isKnownInUse: inUse.contains(victim)) }
-      guard plan.suffices else { continue }
-      try db.execute(sql: "UPDATE task SET granted = ? WHERE id = ?", arguments: [written + bytes, task])
-      return .granted(written + bytes)
+    let need = room.need(writing: least, afterWriting: written, limits: limits)
+    guard need.isMet else {
+      let candidates = try Room.candidates(db, without: task, inUse: inUse).filter { !busy.contains($0.id) }
+      guard let victim = EvictionPlan(candidates, need: need).victims.first else { return .full(need) }
+      return .evict(victim, isKnownInUse: inUse.contains(victim))
     }
-    return .full(last)
+    // A large step saves questions; nothing is evicted for it.
+    let spare = max(0, min(-need.overSize, -need.underFree, best - least))
+    let granted = written + least + spare
+    try db.execute(sql: "UPDATE task SET granted = ? WHERE id = ?", arguments: [granted, task])
+    return .granted(granted)
   }
 
   /// When the disk is full although the limits allow more: drops the next task that can go.

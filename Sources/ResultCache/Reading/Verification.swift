@@ -26,6 +26,9 @@ struct Verification: Sendable {
       throw try noteMissing()
     }
     let before = try file.stamp()
+    // Another opener's verification may have ended since the caller looked.
+    let now = try core.index.readBlocking { try ObjectRow.find($0, id: object.id) }
+    if let now, now.isDurable, now.stamp == before { return }
     if let damage = try findDamage(file, size: before.size) { throw try noteDamage(damage) }
     // It may have been read from the page cache only.
     try file.synchronize()
