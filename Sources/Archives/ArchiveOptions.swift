@@ -2,7 +2,7 @@ import Tasks
 
 /// Bounds on what an archive may ask of the machine. Reaching one is an error of kind ``ArchiveFailure/Kind/limitExceeded``.
 public struct ArchiveLimits: Hashable, Sendable {
-  /// Members and directories together.
+  /// Members and directories together, those included that only occur in paths.
   public var members: Int
   /// The sum of all content, uncompressed, in bytes; nil for no bound. This is what stops a decompression bomb: deflate grows at most 1032 times.
   public var totalSize: ByteCount?

@@ -241,6 +241,9 @@ import Testing
     #expect(try kind({ $0.members = 9 }, bytes) == .limitExceeded)
     #expect(try kind({ $0.totalSize = ByteCount(340) }, bytes) == nil)
     #expect(try kind({ $0.totalSize = ByteCount(339) }, bytes) == .limitExceeded)
+    let deep = ZipBuilder([Entry("a/b/c/d/e/f", text), Entry("g", text)]).finished()
+    #expect(try kind({ $0.members = 7 }, deep) == nil)
+    #expect(try kind({ $0.members = 6 }, deep) == .limitExceeded)
     let prefixed = [0] + bytes
     #expect(try kind({ $0.spoolSize = ByteCount(prefixed.count) }, prefixed) == nil)
     #expect(try kind({ $0.spoolSize = ByteCount(prefixed.count - 1) }, prefixed) == .limitExceeded)

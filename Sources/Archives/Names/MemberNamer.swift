@@ -20,8 +20,9 @@ final class MemberNamer {
 
   /// - Parameter isSizeKnown: whether the header's size and checksum can be relied on before the content has been seen.
   func next(_ fields: EntryFields, isSizeKnown: Bool) throws(ArchiveFailure) -> Entry {
-    guard count < limits.members else {
-      throw ArchiveFailure(.limitExceeded, "the archive has more than \(limits.members) members")
+    // A name of 64 KiB can hold 30,000 directories: they must not come for free.
+    guard max(count, registry.count) < limits.members else {
+      throw ArchiveFailure(.limitExceeded, "the archive has more than \(limits.members) members and directories")
     }
     let ordinal = count
     count += 1

@@ -14,6 +14,8 @@ struct PathRegistry {
   private var renamed: [UInt64: String] = [:]
   /// The last number tried, by the hash of the path that was wanted: a million equal names must not be a million times a million attempts.
   private var numbers: [UInt64: Int] = [:]
+  /// How many paths are taken, those of directories included that only occur in paths of others.
+  var count: Int { kinds.count }
 
   /// The path that a file gets, of at least one component.
   mutating func file(_ wanted: [String]) -> MemberPath {
