@@ -47,8 +47,15 @@ struct DemoDirectory: Sendable {
     return text
   }
 
+  /// Blocks. Databases that are being closed take their journals away at the same time, which stops a removal that was
+  /// about to do it: then the rest is removed in another go.
   func remove() {
-    try? FileManager.default.removeItem(atPath: path)
+    for _ in 0..<50 {
+      try? FileManager.default.removeItem(atPath: path)
+      guard access(path, F_OK) == 0 else { return }
+      usleep(20_000)
+    }
+    Output.complain("\(path) could not be removed")
   }
 
   /// A single-quoted YAML scalar (YAML 1.2, 7.3.2).
