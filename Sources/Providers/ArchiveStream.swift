@@ -63,12 +63,8 @@ final class ArchiveStream: ByteStream {
   }
 
   private func broken(_ fault: TransportFault) -> SourceFailure {
-    let kind: SourceFailure.Kind =
-      switch fault.kind {
-      case .timedOut: .timedOut
-      case .cancelled: .cancelled
-      case .unreachable, .badAnswer: .unreachable
-      }
+    // Bytes that are not HTTP any more in the middle of a body: the connection is as good as lost.
+    let kind = fault.kind == .badAnswer ? .unreachable : fault.kind.failureKind
     return SourceFailure(kind, "\(subject): \(fault.text), after \(delivered) bytes", billing: .unknown)
   }
 }

@@ -49,7 +49,7 @@ enum ScreenplayAnswer {
   /// The answer to the download, when it is not an archive.
   ///
   /// Not billed is what the API itself refused, with its envelope or at least in JSON; and what no API server has seen
-  /// or worked on: any 4xx but 408, a 503, a redirect that was not followed. Everything else may have been charged: a
+  /// or worked on: any 4xx but 408, and a 503. Everything else may have been charged: a
   /// gateway that gave up (408, 502, 504) does not know what the server behind it did, in whatever words it says so.
   static func notAnArchive(_ head: AnswerHead, _ body: [UInt8]) -> Refusal {
     if let envelope = ScreenplayEnvelope.decode(body) {
@@ -64,7 +64,7 @@ enum ScreenplayAnswer {
       return Refusal(kind: .badAnswer, text: "an answer that is no zip archive (\(type))", billing: .unknown)
     }
     var refusal = unreadable(head)
-    let isRefused = (300...499).contains(head.status) && head.status != 408
+    let isRefused = (400...499).contains(head.status) && head.status != 408
     refusal.billing = isRefused || head.status == 503 ? .notBilled : .unknown
     return refusal
   }

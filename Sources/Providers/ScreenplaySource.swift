@@ -119,13 +119,7 @@ extension FailedTry {
 
   /// An answer that began and did not end.
   init(broken fault: TransportFault, billing: SourceFailure.Billing, isRepeatable: Bool) {
-    let kind: SourceFailure.Kind =
-      switch fault.kind {
-      case .timedOut: .timedOut
-      case .unreachable: .unreachable
-      case .cancelled: .cancelled
-      case .badAnswer: .badAnswer
-      }
+    let kind = fault.kind.failureKind
     let mayRepeat = isRepeatable && fault.mayPass && (kind == .timedOut || kind == .unreachable)
     self.init(kind: kind, text: fault.text, billing: billing, remedy: mayRepeat ? .pause(.passing) : .none)
   }

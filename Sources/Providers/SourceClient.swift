@@ -115,53 +115,83 @@ final class SourceClient: Sendable {
     }
   }
 
+  /// Where a chain of redirects has come to.
+  private struct Hop {
+    var address: WebAddress
+    var withKey = true
+    var number = 0
+  }
+
   private func once<Value: Sendable>(
     _ request: APIRequest, key: APIKey, left: Duration, log: Logger,
     judge: @Sendable (HTTPExchange, AnswerHead) async -> Result<Value, FailedTry>
   ) async -> Result<Value, FailedTry> {
     let rule = RedirectRule(purpose: request.purpose, origin: endpoint.base, allowsHTTP: endpoint.allowsHTTP)
     let started = clock.now()
-    var address = request.address
-    var withKey = true
-    var hop = 0
+    var hop = Hop(address: request.address)
     while true {
-      if Task.isCancelled {
-        return .failure(FailedTry(kind: .cancelled, text: "cancelled", billing: billing(after: hop)))
-      }
-      if connections.isShutDown {
-        return .failure(FailedTry(kind: .unreachable, text: "shutting down", billing: billing(after: hop)))
-      }
       let remaining = left - (clock.now() - started)
-      let exchange = HTTPExchange(
-        place: address.place, network: network, deadline: request.purpose == .call ? remaining : nil)
-      let id = Self.requestID()
-      let client = request.purpose == .download ? connections.downloads : connections.calls
-      defer { connections.registry.remove(id: id) }
+      let exchange: HTTPExchange
       let head: AnswerHead
-      do {
-        connections.registry.add(exchange, id: id)
-        exchange.start(try httpRequest(request, at: address, key: withKey ? key : nil, id: id), on: client)
-        head = try await exchange.head()
-      } catch let fault as TransportFault {
-        log.debug("no answer", metadata: ["request": "\(id)", "place": "\(address.place)", "reason": "\(fault.text)"])
-        return .failure(failed(fault, request, hop: hop, requestLeft: exchange.requestLeft))
-      } catch {
-        return .failure(FailedTry(kind: .badAnswer, text: "can't make a request to \(address.place)"))
+      switch await send(request, hop, key: key, left: remaining, log: log) {
+      case .failure(let failure): return .failure(failure)
+      case .success(let answer): (exchange, head) = answer
       }
-      log.debug(
-        "answer begun",
-        metadata: ["request": "\(id)", "place": "\(address.place)", "status": "\(head.status)", "hop": "\(hop)"])
       guard RedirectRule.statuses.contains(head.status), request.method == .GET else {
-        return await judge(exchange, head)
+        let result = await judge(exchange, head)
+        return hop.withKey ? result : result.mapError { $0.fromElsewhere(request.purpose) }
       }
       exchange.cancel()
-      switch rule.verdict(from: address, location: head.location, hop: hop, keyStillAllowed: withKey) {
+      let place = hop.address.place
+      switch rule.verdict(from: hop.address, location: head.location, hop: hop.number, keyStillAllowed: hop.withKey) {
       case .refuse(let reason):
-        return .failure(FailedTry(kind: .badAnswer, text: "\(address.place) answered with \(reason)"))
+        // A redirect is no refusal: whoever sends one may well have charged.
+        return .failure(
+          FailedTry(
+            kind: .badAnswer, text: "\(place) answered with \(reason)",
+            billing: request.purpose == .download ? .unknown : .notBilled))
       case .follow(let next, let keyGoes):
-        (address, withKey, hop) = (next, keyGoes, hop + 1)
+        hop = Hop(address: next, withKey: keyGoes, number: hop.number + 1)
       }
     }
+  }
+
+  /// Makes one request and waits for the head of its answer.
+  private func send(
+    _ request: APIRequest, _ hop: Hop, key: APIKey, left: Duration, log: Logger
+  ) async -> Result<(HTTPExchange, AnswerHead), FailedTry> {
+    let place = hop.address.place
+    let exchange = HTTPExchange(place: place, network: network, deadline: request.purpose == .call ? left : nil)
+    if Task.isCancelled { return .failure(failed(.cancelled, request, hop, requestLeft: false)) }
+    guard !connections.isShutDown else {
+      let fault = TransportFault(kind: .unreachable, text: "shutting down", mayPass: false)
+      return .failure(failed(fault, request, hop, requestLeft: false))
+    }
+    let id = Self.requestID()
+    connections.registry.add(exchange, id: id)
+    defer { connections.registry.remove(id: id) }
+    do {
+      let client = request.purpose == .download ? connections.downloads : connections.calls
+      exchange.start(try httpRequest(request, at: hop.address, key: hop.withKey ? key : nil, id: id), on: client)
+      let head = try await exchange.head()
+      log.debug("answer begun", metadata: ["request": "\(id)", "place": "\(place)", "status": "\(head.status)"])
+      return .success((exchange, head))
+    } catch let fault as TransportFault {
+      log.debug("no answer", metadata: ["request": "\(id)", "place": "\(place)", "reason": "\(fault.text)"])
+      return .failure(failed(fault, request, hop, requestLeft: exchange.requestLeft))
+    } catch {
+      return .failure(FailedTry(kind: .badAnswer, text: "can't make a request to \(place)"))
+    }
+  }
+}
+
+extension FailedTry {
+  /// The same from a server that a redirect led to. It is not the API: it can't speak for tasks, keys and balances, and
+  /// what it refuses, the API that sent us there may have charged.
+  func fromElsewhere(_ purpose: RedirectRule.Purpose) -> FailedTry {
+    let isTransport = [.timedOut, .unreachable, .cancelled].contains(kind)
+    return FailedTry(
+      kind: isTransport ? kind : .badAnswer, text: text, billing: purpose == .download ? .unknown : .notBilled)
   }
 }
 
@@ -170,23 +200,14 @@ extension SourceClient {
   /// What a try that got no answer means. A small call may always be made again. A download only when the request has
   /// certainly never left: not after a redirect either, for the API has then answered and may have charged.
   private func failed(
-    _ fault: TransportFault, _ request: APIRequest, hop: Int, requestLeft: Bool
+    _ fault: TransportFault, _ request: APIRequest, _ hop: Hop, requestLeft: Bool
   ) -> FailedTry {
-    let kind: SourceFailure.Kind =
-      switch fault.kind {
-      case .timedOut: .timedOut
-      case .unreachable: .unreachable
-      case .cancelled: .cancelled
-      case .badAnswer: .badAnswer
-      }
-    let mayHaveBilled = request.purpose == .download && (requestLeft || hop > 0)
+    let mayHaveBilled = request.purpose == .download && (requestLeft || hop.number > 0)
     let isRepeatable = fault.mayPass && fault.kind != .cancelled && !mayHaveBilled
     return FailedTry(
-      kind: kind, text: fault.text, billing: mayHaveBilled ? .unknown : .notBilled,
+      kind: fault.kind.failureKind, text: fault.text, billing: mayHaveBilled ? .unknown : .notBilled,
       remedy: isRepeatable ? .pause(.passing) : .none)
   }
-
-  private func billing(after hops: Int) -> SourceFailure.Billing { hops > 0 ? .unknown : .notBilled }
 
   private func named(_ failed: FailedTry, request: APIRequest, key: APIKey) -> SourceFailure {
     SourceFailure(

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Tasks
 
 /// Why bytes did not come or go, before it is said what for.
 struct TransportFault: Error, Hashable, Sendable {
@@ -9,6 +10,15 @@ struct TransportFault: Error, Hashable, Sendable {
     case timedOut, unreachable, cancelled
     /// The server speaks, but not HTTP as it should.
     case badAnswer
+
+    var failureKind: SourceFailure.Kind {
+      switch self {
+      case .timedOut: .timedOut
+      case .unreachable: .unreachable
+      case .cancelled: .cancelled
+      case .badAnswer: .badAnswer
+      }
+    }
   }
 
   let kind: Kind

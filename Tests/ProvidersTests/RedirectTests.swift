@@ -60,6 +60,28 @@ import Testing
     await bench.shutdown()
   }
 
+  @Test(arguments: [403, 404, 429, 503]) func aRefusalElsewhereIsNotTheAPIs(status: Int) async throws {
+    let other = try ScriptedServer { _, _ in
+      Fixture.reply(status, Fixture.refused(status, "Task not found for id: a"))
+    }
+    let server = try redirecting(to: "http://127.0.0.1:\(other.port)/o")
+    let bench = try Bench(port: server.port)
+    let failure = try #require(await bench.download().failure)
+    #expect(failure.kind == .badAnswer)
+    #expect(failure.billing == .unknown)
+    #expect(server.requests.count == 1 && other.requests.count == 1)
+    await bench.shutdown()
+  }
+
+  @Test func aRedirectThatIsNotFollowedMayHaveBeenBilled() async throws {
+    let server = try redirecting(to: "http://example.invalid/o")
+    let bench = try Bench(port: server.port)
+    let failure = try #require(await bench.download().failure)
+    #expect(failure.kind == .badAnswer && failure.billing == .unknown)
+    #expect(server.requests.count == 1)
+    await bench.shutdown()
+  }
+
   @Test func aCircleEnds() async throws {
     let server = try redirecting(to: "/again")
     let bench = try Bench(port: server.port)

@@ -164,7 +164,7 @@ import Testing
     Bill(429, "slow down", .rateLimited, .notBilled),
     Bill(404, "<html>", .badAnswer, .notBilled),
     Bill(503, "<html>", .badAnswer, .notBilled),
-    Bill(302, "", .badAnswer, .notBilled),
+    Bill(304, "", .badAnswer, .unknown),
     // Nobody knows what the server behind a gateway did.
     Bill(408, "", .badAnswer, .unknown),
     Bill(502, "<html>", .badAnswer, .unknown),
