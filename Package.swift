@@ -67,6 +67,9 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    .executableTarget(
+      name: "ArchiveBenchmarks", dependencies: ["Archives"], path: "Tests/Benchmarks/ArchiveBenchmarks",
+      swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
     tests("TasksTests", ["Tasks"]),
     tests("FileSystemTests", ["FileSystem"]),

@@ -54,7 +54,7 @@ final class DownloadDesk: Sendable {
       let download = Download(order.task)
       let run = DownloadRun(
         order: order, download: download, ledger: ledger, cache: cache, caps: caps,
-        archiveOptions: settings.archiveOptions, metrics: metrics, logger: logger)
+        settings: settings, metrics: metrics, logger: logger)
       let task = Task(executorPreference: executor) {
         await run.perform()
         self.content.withLock { $0.running[order.task] = nil }

@@ -26,7 +26,7 @@ struct DownloadRun: Sendable {
   let ledger: Ledger
   let cache: ResultCache
   let caps: BudgetCaps?
-  let archiveOptions: @Sendable (_ spoolDirectory: String) -> ArchiveOptions
+  let settings: EngineSettings
   let metrics: Metrics
   let logger: Logger
 
@@ -142,7 +142,8 @@ struct DownloadRun: Sendable {
     async throws(FileSystemFailure) -> ByteCount
   {
     let reader = ZipStreamReader(
-      options: archiveOptions(writer.spoolDirectory), sink: DownloadSink(writer: writer, download: download))
+      options: settings.archiveOptions(spoolDirectory: writer.spoolDirectory, limit: cache.limits.maxSize),
+      sink: DownloadSink(writer: writer, download: download))
     do {
       while let chunk = try await stream.next() {
         metrics.count(.bytesReceived, by: chunk.count)
@@ -153,6 +154,8 @@ struct DownloadRun: Sendable {
       try reader.finish()
       return reader.totalSize
     } catch {
+      // What was set aside until the archive's own end may hold files that are whole beyond doubt.
+      if error is SourceFailure { try? reader.finish() }
       await account.noteBytes(reader.totalSize)
       switch error {
       case let failure as SourceFailure: throw FileSystemFailure(failure)

@@ -17,8 +17,12 @@ public struct EngineSettings: Sendable {
     self.nameCharset = nameCharset
   }
 
-  func archiveOptions(spoolDirectory: String) -> ArchiveOptions {
-    ArchiveOptions(nameCharset: nameCharset, spoolDirectory: spoolDirectory)
+  /// - Parameter limit: what the cache can hold. An archive that unpacks to more is not unpacked further, whatever its
+  ///   compressed size: that is what a decompression bomb comes to.
+  func archiveOptions(spoolDirectory: String, limit: ByteCount) -> ArchiveOptions {
+    ArchiveOptions(
+      nameCharset: nameCharset, spoolDirectory: spoolDirectory,
+      limits: ArchiveLimits(totalSize: limit, spoolSize: limit))
   }
 }
 

@@ -198,6 +198,7 @@ public final class TaskEngine: Sendable {
   public func cost(of task: TaskPath, requester: Requester) async throws(FileSystemFailure) -> CostReport {
     let configured = try configured(for: task)
     let stored = try await stored(task)
+    let state = try await statuses.remembered(task)?.status.state
     let known = stored?.listing.state == .complete ? stored?.listing.totalSize : nil
     do throws(BudgetFailure) {
       let caps = budgetCaps
@@ -207,7 +208,7 @@ public final class TaskEngine: Sendable {
           task: task, path: task.description + "/results", price: configured.source.price, requester: requester,
           expected: estimate), caps: caps)
       return CostReport.make(
-        task: task, price: configured.source.price, stored: stored, quote: quote,
+        task: task, price: configured.source.price, state: state, stored: stored, quote: quote,
         decision: try decisionForReport(task, requester: requester))
     } catch {
       throw FileSystemFailure(error)

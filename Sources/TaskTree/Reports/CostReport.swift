@@ -46,9 +46,13 @@ public struct CostReport: Hashable, Sendable {
 extension CostReport {
   /// Pure: from what the cache holds and what the ledger says.
   static func make(
-    task: TaskPath, price: PricePerGigabyte, stored: StoredResults?, quote: Quote, decision: AccessDecision
+    task: TaskPath, price: PricePerGigabyte, state: TaskState?, stored: StoredResults?, quote: Quote,
+    decision: AccessDecision
   ) -> CostReport {
     let stock = stored?.stock ?? .nothing
+    let prospect =
+      state.map { $0 == .completed ? "" : "the task is \($0.word) and has no results\($0.isFinal ? "" : " yet"); " }
+      ?? ""
     func report(_ verdict: Verdict, cost: Dollars, _ reason: String) -> CostReport {
       CostReport(
         task: task, pricePerGigabyte: price.dollars, bytes: quote.estimate.bytes,
@@ -56,14 +60,14 @@ extension CostReport {
         verdict: verdict, reason: reason)
     }
     if stock == .everything { return report(.cached, cost: .zero, "in the cache; opening it costs nothing") }
-    if price.isFree { return report(.free, cost: .zero, "this source charges nothing") }
+    if price.isFree { return report(.free, cost: .zero, "\(prospect)this source charges nothing") }
     let basis = "size \(quote.estimate.basis == .exact ? "known" : "assumed") from \(quote.estimate.evidence)"
     if let refusal = quote.refusal {
-      return report(.refused, cost: quote.cost, "\(refusal.reason); \(refusal.remedy) (\(basis))")
+      return report(.refused, cost: quote.cost, "\(prospect)\(refusal.reason); \(refusal.remedy) (\(basis))")
     }
     switch decision.verdict(stock: stock, want: stock == .nothing ? .listing : .content(isStored: false)) {
     case .refuse(let failure): return report(.refused, cost: quote.cost, failure.reason)
-    case .serve, .download: return report(.allowed, cost: quote.cost, "within the budget (\(basis))")
+    case .serve, .download: return report(.allowed, cost: quote.cost, "\(prospect)within the budget (\(basis))")
     }
   }
 }
