@@ -60,7 +60,8 @@ struct UnmountCommand: TollfsCommand {
     // A lazy unmount does not wait: programs may use the mount for as long as they like.
     guard let stateDirectory, !lazily else { return }
     if !MountRecord.waitForEnd(stateDirectory: stateDirectory, mountpoint: path, deadline: .now + .seconds(1)) {
-      Output.note("unmounted; waiting for a download that is paid for")
+      Output.note(
+        "unmounted; waiting for its process to put everything away (a download that was paid for may finish first)")
       guard MountRecord.waitForEnd(stateDirectory: stateDirectory, mountpoint: path, deadline: .now + endedWithin)
       else {
         throw CommandFailure("\(path) is unmounted, but its process has not ended; see tollfs.log")

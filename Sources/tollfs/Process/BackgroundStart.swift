@@ -58,9 +58,18 @@ struct BackgroundStart {
     let pointers = words.map { strdup($0) } + [nil]
     defer { for pointer in pointers { free(pointer) } }
     var child = pid_t()
-    let status = posix_spawn(&child, "/proc/self/exe", &actions, &attributes, pointers, environ)
+    let status = posix_spawn(&child, Self.program, &actions, &attributes, pointers, environ)
     guard status == 0 else { throw ProcessFailure("can't start the background process", status) }
     return child
+  }
+
+  /// This program by its real name, which `ps` and `pgrep` then show; by the kernel's name for it when the file was replaced
+  /// or removed since this process began.
+  private static var program: String {
+    let link = "/proc/self/exe"
+    guard let resolved = realpath(link, nil) else { return link }
+    defer { free(resolved) }
+    return access(resolved, X_OK) == 0 ? String(cString: resolved) : link
   }
 
   /// What a shell or a service manager left open in us must not stay open as long as the mount lives. Every descriptor above
