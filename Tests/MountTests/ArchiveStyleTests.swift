@@ -15,7 +15,7 @@ struct ArchiveStyleTests {
         let path = reference + "/" + String(decoding: file.name, as: UTF8.self)
         try FileManager.default.createDirectory(
           atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-        FileManager.default.createFile(atPath: path, contents: Data(file.bytes(at: 0, count: Int(file.size))))
+        try Data(file.bytes(at: 0, count: Int(file.size))).write(to: URL(fileURLWithPath: path))
       }
       for task in tasks {
         let outcome = try await system.shell("diff -r \(reference) $M/screenplay/\(task.id)/results")

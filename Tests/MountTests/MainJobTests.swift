@@ -150,7 +150,7 @@ struct MainJobTests {
       let results = "$M/screenplay/\(id)/results"
       let expected = SampleFiles.all.last?.bytes(at: 0, count: 3_000_001) ?? []
       let original = system.directory.file("noise.bin")
-      FileManager.default.createFile(atPath: original, contents: Data(expected))
+      try Data(expected).write(to: URL(fileURLWithPath: original))
       let outcome = try await system.shell(
         """
         set -e

@@ -26,6 +26,7 @@ final class HandleTable: Sendable {
 
   /// A directory as it was when it was opened.
   struct Directory: Sendable {
+    let path: String
     let items: [DirectoryItem]
     /// In what the listing ends, after its items.
     let failure: FileSystemFailure?

@@ -121,7 +121,7 @@ public final class TaskTreeFileSystem: FileSystem {
     return try await noting(node.path, node) { () async throws(FileSystemFailure) in
       let listing = try await self.listing(of: node, requester: Requester(caller))
       let items = self.items(of: listing, in: node)
-      let handle = self.handles.open(HandleTable.Directory(items: items, failure: listing.failure))
+      let handle = self.handles.open(HandleTable.Directory(path: node.path, items: items, failure: listing.failure))
       return OpenDirectory(handle: handle, isImmutable: listing.isImmutable)
     }
   }
@@ -131,7 +131,10 @@ public final class TaskTreeFileSystem: FileSystem {
   {
     guard let directory = handles.directory(handle) else { throw FileSystemFailure(.badHandle) }
     let rest = directory.items.dropFirst(Int(clamping: cookie)).prefix(limit)
-    if rest.isEmpty, let failure = directory.failure { throw failure }
+    if rest.isEmpty, let failure = directory.failure {
+      engine.journal.note(failure, at: directory.path)
+      throw failure
+    }
     return Array(rest)
   }
 

@@ -52,8 +52,13 @@ extension TaskTreeFileSystem {
 
   private func openStored(_ task: TaskPath, _ components: [String]) async throws(FileSystemFailure) -> OpenFile? {
     guard let stored = try await engine.stored(task), let file = stored.index.file(components) else { return nil }
-    if let failure = file.failure, try !isFetchedAgain(task) { throw failure }
-    guard let member = stored.member(file), member.state == .stored else { return nil }
+    guard let member = stored.member(file) else { return nil }
+    if let failure = file.failure {
+      // A new download brings back what was damaged on this disk, but nothing that came damaged, encrypted or unsupported.
+      if member.isDamaged, try isFetchedAgain(task) { return nil }
+      throw failure
+    }
+    guard member.state == .stored else { return nil }
     do throws(CacheFailure) {
       let object = try await engine.cache.open(member, of: task)
       engine.metrics.count(.openHits)
@@ -110,7 +115,8 @@ extension TaskTreeFileSystem {
       failure = error
     }
     if failure.kind == .cancelled { throw FileSystemFailure(failure) }
-    // The cache knows that the bytes will not come; the download knows why.
+    // The cache knows that the bytes will not come; the download knows why, often before it ends.
+    if let damage = file.download.published(file.components)?.failure { throw damage }
     let stored = try await file.download.ended()
     if let damage = stored.index.file(file.components)?.failure { throw damage }
     throw stored.breakage ?? FileSystemFailure(failure)
