@@ -204,4 +204,21 @@ struct BrokenDownloadTests {
       #expect(try await system.tollfs("unmount", second).status == 0)
     }
   }
+
+  @Test("What a command fetched beside a running mount is there for the mount, also after other commands came and went")
+  func fetchedBeside() async throws {
+    try await MountedSystem.with([task], .init(tasks: [id])) { system in
+      // Each command opens and closes the databases that the mount has open.
+      for _ in 0..<3 { #expect(try await system.tollfs("ls").status == 0) }
+      #expect(try await system.tollfs("fetch", "screenplay/\(id)").status == 0)
+      #expect(try await system.shell("cat $M/screenplay/\(id)/cost").output.contains("verdict: cached\n"))
+      #expect(try await system.shell("ls $M/screenplay/\(id)/results").lines == ["a.json", "b.bin", "c.bin"])
+      #expect(try await system.shell("cat $M/screenplay/\(id)/results/a.json").output == "a\n")
+      #expect(system.simulator.counters().task(id).download == 1)
+      for process in try await system.daemons() {
+        let open = try await ChildProcess.shell("ls -l /proc/\(process)/fd")
+        #expect(!open.output.contains("(deleted)"), "a database was removed under the mount: \(open.output)")
+      }
+    }
+  }
 }

@@ -26,10 +26,17 @@ final class CacheIndex: Sendable {
         if version > IndexSchema.version { throw CacheFailure.tooNew(layout.root, version) }
         if version == 0 { try IndexSchema.create(db) }
       }
-      try Self.check(pool, size: try Descriptor.open(layout.index, O_RDONLY).stamp().size)
+      try Self.check(pool, size: Self.size(of: layout.index))
     } catch {
       throw IndexOpeningFailure(error)
     }
+  }
+
+  /// In bytes; zero when it can't be told. Not by opening the file: closing any descriptor of it would drop the locks that
+  /// SQLite holds on it in this process (fcntl(2)), and another process would then take the index for unused.
+  private static func size(of path: String) -> Int64 {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int64(status.st_size) : 0
   }
 
   private static var configuration: Configuration {
