@@ -5,6 +5,8 @@ public struct CacheFailure: Error, Hashable, Sendable {
     case noSpace
     /// Cached bytes are not what was stored. They are never served, and what was paid for is not fetched again by itself.
     case damaged
+    /// The task is pinned, and eviction was not told to go past that.
+    case pinned
     /// Not in the cache: never downloaded, evicted, or replaced by another download since it was looked up.
     case notFound
     /// The waiting task was cancelled.

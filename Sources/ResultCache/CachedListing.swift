@@ -38,6 +38,12 @@ public struct CachedListing: Hashable, Sendable {
   public static let damageWord = "damaged"
 }
 
+/// Which download a listing is of, and how much of it is left. Equal versions of one task mean equal listings.
+public struct ListingVersion: Hashable, Sendable {
+  let generation: Int64
+  let storedFiles: Int
+}
+
 /// One file of a task's results.
 public struct CachedMember: Hashable, Sendable {
   public enum State: Hashable, Sendable {

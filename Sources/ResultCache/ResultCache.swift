@@ -58,6 +58,20 @@ public final class ResultCache: Sendable {
     }
   }
 
+  /// Tells cheaply whether a listing that was read earlier is still what is known; nil when nothing is.
+  ///
+  /// A version that was read before its listing never vouches for an older one.
+  public func version(of task: TaskPath) async throws(CacheFailure) -> ListingVersion? {
+    try await core.index.read { db in
+      guard let row = try TaskRow.find(db, path: task.description), row.state != nil else { return nil }
+      // Within a generation files only ever stop being stored, so that their number tells whether any did.
+      let stored = try Int.fetchOne(
+        db, sql: "SELECT count(*) FROM member WHERE task = ? AND generation = ? AND state = 'stored'",
+        arguments: [row.id, row.generation])
+      return ListingVersion(generation: row.generation, storedFiles: stored ?? 0)
+    }
+  }
+
   /// All tasks of which anything is known, in the order of their paths.
   public func tasks() async throws(CacheFailure) -> [TaskPath] {
     try await core.index.read { db in
@@ -76,11 +90,12 @@ public final class ResultCache: Sendable {
   /// Room is planned here and made while bytes arrive, task by task.
   /// - Parameters:
   ///   - bytes: how much it is expected to bring, or nil where nobody can say.
+  ///   - isAssumed: whether that is a guess: it must fit by itself then, but turns no other download away.
   ///   - costs: whether it is paid for; such content is evicted last, and never bought again without being asked for.
   /// - Throws: `.noSpace` when it can't fit within the limits whatever is evicted; `.cancelled`.
-  public func beginDownload(of task: TaskPath, expecting bytes: ByteCount?, costs: Bool) async throws(CacheFailure)
-    -> DownloadWriter
-  {
+  public func beginDownload(
+    of task: TaskPath, expecting bytes: ByteCount?, isAssumed: Bool = false, costs: Bool
+  ) async throws(CacheFailure) -> DownloadWriter {
     let folder = CacheLayout.folder(for: task)
     let core = core
     // Short waits at first, then half a second: a download takes long, and flock(2) can't be waited for without a thread.
@@ -89,7 +104,7 @@ public final class ResultCache: Sendable {
       let writer = try await OffPool.run { () throws(CacheFailure) -> DownloadWriter? in
         guard let lock = try FileLock.attempt(core.layout.lock(of: folder)) else { return nil }
         return try DownloadStart(core: core, task: task, folder: folder, isBilled: costs)
-          .begin(expecting: bytes, lock: lock)
+          .begin(expecting: bytes, isAssumed: isAssumed, lock: lock)
       }
       if let writer { return writer }
       do {
@@ -179,27 +194,41 @@ public final class ResultCache: Sendable {
   // MARK: - eviction
 
   /// Drops a task's bytes and keeps its listing. Files that are open stay readable to those who have them open.
+  ///
+  /// Pinned content stays pinned when it is evicted all the same: what comes back is kept.
   /// - Returns: how many bytes went.
-  /// - Throws: `.io` while the task is being downloaded.
-  public func evict(_ task: TaskPath) async throws(CacheFailure) -> ByteCount {
+  /// - Throws: `.io` while the task is being downloaded, `.pinned`.
+  public func evict(_ task: TaskPath, evenPinned: Bool = false) async throws(CacheFailure) -> ByteCount {
     let core = core
     return try await OffPool.run { () throws(CacheFailure) in
       guard let row = try core.index.readBlocking({ try TaskRow.find($0, path: task.description) }) else {
         return .zero
       }
       _ = try Recovery(core: core).settle(row)
-      switch try Evictor(core: core).evict(row.id, evenInUse: true) {
+      switch try Evictor(core: core).evict(row.id, evenInUse: true, evenPinned: evenPinned) {
       case .evicted(let bytes): return bytes
+      case .pinned: throw CacheFailure(.pinned, "\(task) is pinned")
       case .busy, .inUse: throw CacheFailure(.io, "\(task) is being downloaded")
       }
     }
   }
 
-  /// Keeps a task's bytes from being evicted to make room, or lets them go again. Without effect on a task of which nothing is known.
-  public func setPinned(_ isPinned: Bool, _ task: TaskPath) async throws(CacheFailure) {
+  /// Keeps a task's bytes from being evicted to make room, or lets them go again.
+  /// - Returns: false, and nothing has happened, when nothing is known of the task.
+  @discardableResult
+  public func setPinned(_ isPinned: Bool, _ task: TaskPath) async throws(CacheFailure) -> Bool {
     try await core.index.write { db in
       try db.execute(
         sql: "UPDATE task SET pinned = ? WHERE path = ?", arguments: [isPinned, task.description])
+      return db.changesCount > 0
+    }
+  }
+
+  /// The tasks whose bytes are kept.
+  public func pinnedTasks() async throws(CacheFailure) -> Set<TaskPath> {
+    try await core.index.read { db in
+      Set(
+        try String.fetchAll(db, sql: "SELECT path FROM task WHERE pinned").compactMap(TaskPath.init(parsing:)))
     }
   }
 }

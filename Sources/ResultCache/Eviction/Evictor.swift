@@ -11,23 +11,35 @@ struct Evictor: Sendable {
     case busy
     /// Somebody reads one of its files.
     case inUse
+    case pinned
+  }
+
+  private enum Drop {
+    case dropped(names: [String], bytes: ByteCount)
+    case busy
+    case pinned
   }
 
   let core: CacheCore
 
   /// - Parameter evenInUse: whether to go on although files are being read; their readers keep what they have open.
-  func evict(_ task: Int64, evenInUse: Bool) throws(CacheFailure) -> Outcome {
+  func evict(_ task: Int64, evenInUse: Bool, evenPinned: Bool = false) throws(CacheFailure) -> Outcome {
     guard let row = try core.index.readBlocking({ try TaskRow.find($0, id: task) }) else { return .evicted(.zero) }
     guard let lock = try FileLock.attempt(core.layout.lock(of: row.folder)) else { return .busy }
     return try withExtendedLifetime(lock) { () throws(CacheFailure) in
       if !evenInUse, try isInUse(row) { return .inUse }
-      guard let dropped = try drop(row) else { return .busy }
-      for name in dropped.names { unlink(core.layout.object(name, of: row.folder)) }
+      let (names, bytes): ([String], ByteCount)
+      switch try drop(row, evenPinned: evenPinned) {
+      case .busy: return .busy
+      case .pinned: return .pinned
+      case .dropped(let dropped, let count): (names, bytes) = (dropped, count)
+      }
+      for name in names { unlink(core.layout.object(name, of: row.folder)) }
       try core.index.writeBlocking { try Publishing.markSwept($0, task: row.id) }
       try? core.recount()
       core.logger.debug(
-        "evicted", metadata: ["task": "\(row.path)", "bytes": "\(dropped.bytes)", "files": "\(dropped.names.count)"])
-      return .evicted(dropped.bytes)
+        "evicted", metadata: ["task": "\(row.path)", "bytes": "\(bytes)", "files": "\(names.count)"])
+      return .evicted(bytes)
     }
   }
 
@@ -40,10 +52,12 @@ struct Evictor: Sendable {
 
   /// Durable before a file goes: after a power loss evicted content must not look like damaged content.
   /// Damaged members stay damaged: eviction must not turn them into what is bought again by itself.
-  private func drop(_ row: TaskRow) throws(CacheFailure) -> (names: [String], bytes: ByteCount)? {
+  private func drop(_ row: TaskRow, evenPinned: Bool) throws(CacheFailure) -> Drop {
     try core.index.writeBlocking(durably: true) { db in
       // A download may have crashed and left its lock since the row was read.
-      guard let row = try TaskRow.find(db, id: row.id), row.arriving == nil else { return nil }
+      guard let row = try TaskRow.find(db, id: row.id), row.arriving == nil else { return .busy }
+      // In the same transaction: whoever pins afterwards finds it evicted, whoever pinned before keeps it.
+      if row.isPinned, !evenPinned { return .pinned }
       let objects = try Row.fetchAll(db, sql: "SELECT name, size FROM object WHERE task = ?", arguments: [row.id])
       try db.execute(
         sql:
@@ -52,7 +66,7 @@ struct Evictor: Sendable {
       try db.execute(sql: "DELETE FROM object WHERE task = ?", arguments: [row.id])
       try db.execute(sql: "UPDATE task SET unswept = 1 WHERE id = ?", arguments: [row.id])
       let bytes = objects.reduce(ByteCount.zero) { $0 + ByteCount($1["size"] as Int64) }
-      return (objects.map { $0["name"] as String }, bytes)
+      return .dropped(names: objects.map { $0["name"] as String }, bytes: bytes)
     }
   }
 }

@@ -10,9 +10,12 @@ struct RoomKeeper: Sendable {
   let core: CacheCore
 
   /// Notes in the index what a download is expected to bring, if there can be room for it.
-  /// - Parameter bytes: what it is expected to bring; nil where nobody can say.
+  /// - Parameters:
+  ///   - bytes: what it is expected to bring; nil where nobody can say.
+  ///   - isAssumed: then it must fit by itself, but no other download is turned away for it: many small downloads would
+  ///     else fill the cache with room that none of them needs.
   /// - Throws: `.noSpace` when it can't fit, whatever is evicted.
-  func promise(_ task: Int64, expecting bytes: Int64?) throws(CacheFailure) {
+  func promise(_ task: Int64, expecting bytes: Int64?, isAssumed: Bool) throws(CacheFailure) {
     var hasRecovered = false
     while true {
       let free = try core.freeSpace()
@@ -22,7 +25,8 @@ struct RoomKeeper: Sendable {
         let need = try Room.measure(db, without: task, free: free).need(expecting: expected, limits: core.limits)
         let plan = EvictionPlan(try Room.candidates(db, without: task, inUse: []), need: need)
         if plan.suffices {
-          try db.execute(sql: "UPDATE task SET promised = ? WHERE id = ?", arguments: [bytes ?? 0, task])
+          try db.execute(
+            sql: "UPDATE task SET promised = ? WHERE id = ?", arguments: [isAssumed ? 0 : bytes ?? 0, task])
         }
         return (plan, need)
       }
@@ -58,7 +62,8 @@ struct RoomKeeper: Sendable {
         switch try Evictor(core: core).evict(victim, evenInUse: isKnownInUse) {
         case .evicted: break
         case .inUse: inUse.insert(victim)
-        case .busy: busy.insert(victim)
+        // Pinned a moment ago: it is no candidate when they are asked for again.
+        case .busy, .pinned: busy.insert(victim)
         }
       case .full(let need):
         guard !hasTriedAgain else { throw noSpace(for: least, need) }

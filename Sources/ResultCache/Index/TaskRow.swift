@@ -7,6 +7,7 @@ struct TaskRow: Sendable {
   let path: String
   let folder: String
   let isBilled: Bool
+  let isPinned: Bool
   /// The published generation; meaningful only where ``state`` is not nil.
   let generation: Int64
   let state: String?
@@ -22,6 +23,7 @@ struct TaskRow: Sendable {
     path = row["path"]
     folder = row["folder"]
     isBilled = row["billed"]
+    isPinned = row["pinned"]
     generation = row["generation"]
     state = row["state"]
     reason = row["reason"]

@@ -14,6 +14,16 @@ struct Verification: Sendable {
   let folder: String
   /// How the member is called, for people.
   let name: String
+  /// Set where somebody asked for a check: then the bytes are read whatever the stamp says.
+  var thorough: Thorough?
+
+  /// What a check on demand does beyond the one that an open needs.
+  struct Thorough: Sendable {
+    /// Of the member as a whole: the function, and what it must give.
+    let content: (checksum: Checksum, expected: UInt32)?
+    /// Called with the number of bytes after each that were read.
+    let advance: @Sendable (Int) -> Void
+  }
 
   /// Notes in the index that the object is right, or that it is damaged.
   /// - Throws: `.damaged` when the bytes are not what was stored, `.io` when nobody can say.
@@ -28,12 +38,16 @@ struct Verification: Sendable {
     let before = try file.stamp()
     // Another opener's verification may have ended since the caller looked.
     let now = try core.index.readBlocking { try ObjectRow.find($0, id: object.id) }
-    if let now, now.isDurable, now.stamp == before { return }
+    let isTrusted = now.map { $0.isDurable && $0.stamp == before } ?? false
+    if isTrusted, thorough == nil { return }
+    // What the memory still holds says nothing about the disk. A hint: pages in use stay.
+    if thorough != nil { _ = posix_fadvise(file.number, 0, 0, POSIX_FADV_DONTNEED) }
     if let damage = try findDamage(file, size: before.size) { throw try noteDamage(damage) }
+    if isTrusted { return }
     // It may have been read from the page cache only.
     try file.synchronize()
     let after = try file.stamp()
-    guard before == after else { throw CacheFailure(.io, "the cached copy of \(name) is being changed") }
+    guard before == after else { throw try noteChange() }
     try core.index.writeBlocking { try ObjectRow.makeDurable($0, id: object.id, stamp: after) }
     core.logger.debug("verified a cached file", metadata: ["object": "\(object.name)", "bytes": "\(object.size)"])
   }
@@ -46,17 +60,24 @@ struct Verification: Sendable {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 16)
     defer { buffer.deallocate() }
     var offset: Int64 = 0
+    var whole: UInt32 = 0
     while offset < size {
       let count = pread(file.number, buffer.baseAddress, buffer.count, off_t(offset))
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw CacheFailure(errno: errno, "can't read the cached copy of \(name)") }
       if count == 0 { return "ends at byte \(offset)" }
-      sums.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+      sums.append(bytes)
+      if let content = thorough?.content { whole = content.checksum(bytes, whole) }
       offset += Int64(count)
+      thorough?.advance(count)
     }
     let found = sums.all
     guard found.count == expected.count else { return "has \(found.count) chunks instead of \(expected.count)" }
-    guard let bad = found.indices.first(where: { found[$0] != expected[$0] }) else { return nil }
+    guard let bad = found.indices.first(where: { found[$0] != expected[$0] }) else {
+      guard let content = thorough?.content, whole != content.expected else { return nil }
+      return "does not match the checksum that it came with"
+    }
     return "is damaged between bytes \(bad * chunkSize) and \(min((bad + 1) * chunkSize, Int(size)))"
   }
 
@@ -69,6 +90,14 @@ struct Verification: Sendable {
     }
     core.logger.error("a cached file is damaged", metadata: ["object": "\(object.name)", "reason": "\(reason)"])
     return CacheFailure(.damaged, reason)
+  }
+
+  /// Removing a file changes its stamp, too.
+  private func noteChange() throws(CacheFailure) -> CacheFailure {
+    let isStillThere = try core.index.readBlocking { try ObjectRow.find($0, id: object.id) } != nil
+    return isStillThere
+      ? CacheFailure(.io, "the cached copy of \(name) is being changed")
+      : CacheFailure(.notFound, "\(name) is no longer in the cache")
   }
 
   /// A file that is gone was evicted by somebody else, or lost.

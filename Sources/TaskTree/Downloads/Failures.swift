@@ -40,6 +40,7 @@ extension FileSystemFailure {
       switch failure.kind {
       case .noSpace: .noSpace
       case .damaged: .damaged
+      case .pinned: .accessDenied
       case .notFound: .notFound
       case .cancelled: .interrupted
       case .io, .tooNew: .inputOutput
