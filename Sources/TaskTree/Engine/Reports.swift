@@ -30,3 +30,12 @@ public struct FetchReport: Hashable, Sendable {
     self.wasCached = wasCached
   }
 }
+
+/// What an eviction did.
+public struct EvictionReport: Hashable, Sendable {
+  public let task: TaskPath
+  /// Bytes that left the cache; the disk has them back once nobody reads them any more.
+  public let freed: ByteCount
+  /// What opening the task's results costs from now on.
+  public let again: CostReport
+}

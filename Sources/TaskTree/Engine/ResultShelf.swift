@@ -1,40 +1,62 @@
+import ResultCache
 import Synchronization
 import Tasks
 
 /// Complete listings that were read lately, so that a walk through a large task reads its index once.
 ///
-/// Only complete listings are kept: they change only by eviction and repair, and whoever opens a file finds out.
+/// Only complete listings are kept. They change by eviction, repair and found damage, in this process or another; whoever
+/// opens a file finds out, and whoever only looks finds out within ``trustedFor``.
 /// Lock order: a leaf.
 final class ResultShelf: Sendable {
   /// About 300 bytes a file: some 12 MB at most.
   private static let fileLimit = 40_000
+  /// How long a listing is served without asking the index whether it still holds. Asking costs about as much as opening
+  /// a file: too much for each name of a walk, and nothing once a second.
+  private static let trustedFor = Duration.seconds(1)
+
+  struct Kept: Sendable {
+    let stored: StoredResults
+    /// Read before the listing.
+    let version: ListingVersion
+    fileprivate(set) var checked = ContinuousClock.now
+
+    var isTrusted: Bool { ContinuousClock.now - checked < ResultShelf.trustedFor }
+  }
 
   private struct Content {
-    var results: [TaskPath: StoredResults] = [:]
+    var results: [TaskPath: Kept] = [:]
     var files = 0
   }
 
   private let content = Mutex(Content())
 
-  func results(of task: TaskPath) -> StoredResults? {
+  func results(of task: TaskPath) -> Kept? {
     content.withLock { $0.results[task] }
   }
 
-  func keep(_ stored: StoredResults, of task: TaskPath) {
+  func keep(_ stored: StoredResults, _ version: ListingVersion, of task: TaskPath) {
     guard stored.stock == .everything, stored.index.fileCount <= Self.fileLimit else { return }
     content.withLock { content in
       if content.files + stored.index.fileCount > Self.fileLimit {
         content.results.removeAll()
         content.files = 0
       }
-      if let old = content.results.updateValue(stored, forKey: task) { content.files -= old.index.fileCount }
+      let kept = Kept(stored: stored, version: version)
+      if let old = content.results.updateValue(kept, forKey: task) { content.files -= old.stored.index.fileCount }
       content.files += stored.index.fileCount
+    }
+  }
+
+  /// Notes that a listing of this version still holds.
+  func renew(_ task: TaskPath, _ version: ListingVersion) {
+    content.withLock { content in
+      if content.results[task]?.version == version { content.results[task]?.checked = .now }
     }
   }
 
   func drop(_ task: TaskPath) {
     content.withLock { content in
-      if let old = content.results.removeValue(forKey: task) { content.files -= old.index.fileCount }
+      if let old = content.results.removeValue(forKey: task) { content.files -= old.stored.index.fileCount }
     }
   }
 }

@@ -120,12 +120,20 @@ public final class TaskEngine: Sendable {
   // MARK: - results
 
   /// What is known of a task's stored results; nil when it was never downloaded.
-  func stored(_ task: TaskPath) async throws(FileSystemFailure) -> StoredResults? {
-    if let stored = shelf.results(of: task) { return stored }
+  /// - Parameter isUpToDate: whether it must be what the index says now, not a moment ago.
+  func stored(_ task: TaskPath, isUpToDate: Bool = false) async throws(FileSystemFailure) -> StoredResults? {
+    let kept = shelf.results(of: task)
+    if let kept, kept.isTrusted, !isUpToDate { return kept.stored }
     do throws(CacheFailure) {
+      let version = try await cache.version(of: task)
+      if let kept, kept.version == version {
+        shelf.renew(task, kept.version)
+        return kept.stored
+      }
+      if kept != nil { shelf.drop(task) }
       guard let listing = try await cache.listing(of: task) else { return nil }
       let stored = StoredResults(listing)
-      shelf.keep(stored, of: task)
+      if let version { shelf.keep(stored, version, of: task) }
       return stored
     } catch {
       throw FileSystemFailure(error)
@@ -197,7 +205,7 @@ public final class TaskEngine: Sendable {
   /// What opening a task's results would cost, and the guard's verdict. Asks nobody.
   public func cost(of task: TaskPath, requester: Requester) async throws(FileSystemFailure) -> CostReport {
     let configured = try configured(for: task)
-    let stored = try await stored(task)
+    let stored = try await stored(task, isUpToDate: true)
     let state = try await statuses.remembered(task)?.status.state
     let known = stored?.listing.state == .complete ? stored?.listing.totalSize : nil
     do throws(BudgetFailure) {
