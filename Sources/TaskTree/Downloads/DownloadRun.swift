@@ -43,7 +43,7 @@ struct DownloadRun: Sendable {
   private func results() async throws(FileSystemFailure) -> StoredResults {
     let request = try await priced()
     try await precheck(request)
-    let writer = try await begin(expecting: request.expected.bytes)
+    let writer = try await begin(expecting: request.expected)
     do throws(FileSystemFailure) {
       if let present = try await alreadyThere() {
         writer.abandon()
@@ -85,9 +85,11 @@ struct DownloadRun: Sendable {
     }
   }
 
-  private func begin(expecting bytes: ByteCount) async throws(FileSystemFailure) -> DownloadWriter {
+  private func begin(expecting estimate: Estimate) async throws(FileSystemFailure) -> DownloadWriter {
     do throws(CacheFailure) {
-      return try await cache.beginDownload(of: order.task, expecting: isBilled ? bytes : nil, costs: isBilled)
+      return try await cache.beginDownload(
+        of: order.task, expecting: isBilled ? estimate.bytes : nil, isAssumed: estimate.basis == .assumed,
+        costs: isBilled)
     } catch {
       throw FileSystemFailure(error)
     }
