@@ -21,7 +21,11 @@ struct Tollfs: AsyncParsableCommand {
       CommandGroup(
         name: "Money",
         subcommands: [CostCommand.self, ApproveCommand.self, BudgetCommand.self, LedgerCommand.self]),
-      CommandGroup(name: "Cache", subcommands: [FetchCommand.self]),
+      CommandGroup(
+        name: "Cache",
+        subcommands: [
+          FetchCommand.self, PinCommand.self, UnpinCommand.self, EvictCommand.self, VerifyCommand.self,
+        ]),
       CommandGroup(name: "Setup", subcommands: [ConfigCommand.self, DoctorCommand.self]),
     ])
 }

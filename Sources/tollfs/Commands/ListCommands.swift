@@ -64,6 +64,7 @@ struct ListCommand: TollfsCommand {
 
   struct Listed: Encodable {
     let task: String
+    let pinned: Bool
     var status: String?
     var problem: String?
   }
@@ -73,8 +74,9 @@ struct ListCommand: TollfsCommand {
       var listed: [Listed] = []
       for source in try sources(of: assembly) {
         do throws(FileSystemFailure) {
+          let pinned = try await assembly.engine.pinnedTasks()
           for task in try await assembly.engine.tasks(in: source) {
-            listed.append(await entry(task, assembly.engine))
+            listed.append(await entry(task, isPinned: pinned.contains(task), assembly.engine))
             if !output.json, let last = listed.last { Output.say(line(last)) }
           }
         } catch {
@@ -95,18 +97,19 @@ struct ListCommand: TollfsCommand {
     return [found]
   }
 
-  private func entry(_ task: TaskPath, _ engine: TaskEngine) async -> Listed {
-    guard long else { return Listed(task: task.description) }
+  private func entry(_ task: TaskPath, isPinned: Bool, _ engine: TaskEngine) async -> Listed {
+    guard long else { return Listed(task: task.description, pinned: isPinned) }
     do throws(FileSystemFailure) {
       let report = try await engine.status(of: task)
-      return Listed(task: task.description, status: report.status.state.word)
+      return Listed(task: task.description, pinned: isPinned, status: report.status.state.word)
     } catch {
-      return Listed(task: task.description, problem: CommandFailure(error).message)
+      return Listed(task: task.description, pinned: isPinned, problem: CommandFailure(error).message)
     }
   }
 
   private func line(_ listed: Listed) -> String {
     guard long else { return listed.task }
-    return "\(listed.task)\t\(listed.status ?? "?")\(listed.problem.map { "\t\($0)" } ?? "")"
+    return
+      "\(listed.task)\t\(listed.status ?? "?")\(listed.pinned ? "\tpinned" : "")\(listed.problem.map { "\t\($0)" } ?? "")"
   }
 }

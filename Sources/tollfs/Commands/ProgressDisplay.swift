@@ -1,8 +1,9 @@
+import ResultCache
 import Synchronization
 import TaskTree
 import Tasks
 
-/// Shows how a download goes on: one line that is written over on a terminal, a plain line every few seconds elsewhere.
+/// Shows how a download or a check goes on: one line that is written over on a terminal, a plain line every few seconds elsewhere.
 final class ProgressDisplay: Sendable {
   /// Plain lines end up in logs of jobs: often enough to see life, seldom enough to read.
   private static let plainInterval: Duration = .seconds(5)
@@ -12,17 +13,16 @@ final class ProgressDisplay: Sendable {
     var hasLine = false
   }
 
-  private let task: String
   private let isTerminal: Bool
   private let state = Mutex(State())
 
-  init(task: String, isTerminal: Bool) {
-    self.task = task
+  init(isTerminal: Bool) {
     self.isTerminal = isTerminal
   }
 
-  func show(_ progress: DownloadProgress) {
-    let text = ProgressText.render(task: task, progress, withBar: isTerminal)
+  /// - Parameter line: makes the text, with a bar or without one.
+  func show(_ line: (_ withBar: Bool) -> String) {
+    let text = line(isTerminal)
     state.withLock { state in
       if isTerminal {
         // To the line's start, and clear to its end (ECMA-48, EL).
@@ -50,11 +50,20 @@ enum ProgressText {
 
   static func render(task: String, _ progress: DownloadProgress, withBar: Bool) -> String {
     var text = "\(task): \(progress.received.formatted)"
-    let percent = percent(of: progress)
     if let announced = progress.announced { text += " of \(announced.formatted)" }
     text += ", \(progress.files) files"
-    guard let percent else { return text }
-    if withBar {
+    return percent(of: progress).map { text + bar($0, isDrawn: withBar) } ?? text
+  }
+
+  static func render(task: String, _ progress: VerificationProgress, withBar: Bool) -> String {
+    let text =
+      "\(task): checked \(progress.checked.formatted) of \(progress.total.formatted), \(progress.files) files"
+    return percent(progress.checked, of: progress.total).map { text + bar($0, isDrawn: withBar) } ?? text
+  }
+
+  private static func bar(_ percent: Int, isDrawn: Bool) -> String {
+    var text = ""
+    if isDrawn {
       let filled = percent * barWidth / 100
       text += " [" + String(repeating: "#", count: filled) + String(repeating: "-", count: barWidth - filled) + "]"
     }
@@ -63,8 +72,12 @@ enum ProgressText {
 
   /// Known only when the server said how much it will send: the size that was reserved for is too rough a guess.
   static func percent(of progress: DownloadProgress) -> Int? {
-    guard let announced = progress.announced, announced > .zero else { return nil }
-    let (whole, part) = (announced.bytes, min(progress.received.bytes, announced.bytes))
+    progress.announced.flatMap { percent(progress.received, of: $0) }
+  }
+
+  private static func percent(_ part: ByteCount, of whole: ByteCount) -> Int? {
+    guard whole > .zero else { return nil }
+    let (whole, part) = (whole.bytes, min(part.bytes, whole.bytes))
     // In this order nothing overflows up to 2^63 / 100 bytes, and above that a percent of the whole is exact enough.
     return whole > Int64.max / 100 ? Int(part / (whole / 100)) : Int(part * 100 / whole)
   }
