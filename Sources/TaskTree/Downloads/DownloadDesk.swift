@@ -22,6 +22,7 @@ final class DownloadDesk: Sendable {
 
   private let content = Mutex(Content())
   private let ledger: Ledger
+  private let arrears: LedgerArrears
   private let cache: ResultCache
   private let settings: EngineSettings
   private let metrics: Metrics
@@ -29,6 +30,7 @@ final class DownloadDesk: Sendable {
 
   init(ledger: Ledger, cache: ResultCache, settings: EngineSettings, metrics: Metrics, logger: Logger) {
     self.ledger = ledger
+    arrears = LedgerArrears(logger: logger)
     self.cache = cache
     self.settings = settings
     self.metrics = metrics
@@ -53,7 +55,7 @@ final class DownloadDesk: Sendable {
       if content.isClosed { return nil }
       let download = Download(order.task)
       let run = DownloadRun(
-        order: order, download: download, ledger: ledger, cache: cache, caps: caps,
+        order: order, download: download, ledger: ledger, arrears: arrears, cache: cache, caps: caps,
         settings: settings, metrics: metrics, logger: logger)
       let task = Task(executorPreference: executor) {
         await run.perform()
@@ -73,7 +75,10 @@ final class DownloadDesk: Sendable {
       content.isClosed = true
       return content.running.values.map(\.task)
     }
-    guard !tasks.isEmpty else { return }
+    guard !tasks.isEmpty else {
+      await arrears.settle()
+      return
+    }
     logger.notice("waiting for downloads that are paid for", metadata: ["count": "\(tasks.count)"])
     let breaker = Task {
       try await Task.sleep(for: grace)
@@ -81,6 +86,7 @@ final class DownloadDesk: Sendable {
     }
     for task in tasks { await task.value }
     breaker.cancel()
+    await arrears.settle()
   }
 
   /// Breaks off what is still running, now.

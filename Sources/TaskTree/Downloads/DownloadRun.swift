@@ -24,6 +24,7 @@ struct DownloadRun: Sendable {
   let order: DownloadOrder
   let download: Download
   let ledger: Ledger
+  let arrears: LedgerArrears
   let cache: ResultCache
   let caps: BudgetCaps?
   let settings: EngineSettings
@@ -114,7 +115,7 @@ struct DownloadRun: Sendable {
     -> StoredResults
   {
     let account = try await PurchaseAccount.opened(
-      request, ledger: ledger, caps: caps, logger: logger, metrics: metrics)
+      request, ledger: ledger, arrears: arrears, caps: caps, logger: logger, metrics: metrics)
     let stream: any ByteStream
     metrics.count(.downloadRequests)
     do throws(SourceFailure) {

@@ -13,6 +13,7 @@ actor PurchaseAccount {
 
   private let price: PricePerGigabyte
   private let ledger: Ledger
+  private let arrears: LedgerArrears
   private let logger: Logger
   /// nil for a source that costs nothing.
   private let reservation: Reservation?
@@ -23,23 +24,29 @@ actor PurchaseAccount {
   /// Reserves.
   /// - Throws: `.budgetExceeded`, or `.inputOutput` when the ledger can't be written: then nothing may be bought.
   static func opened(
-    _ request: PurchaseRequest, ledger: Ledger, caps: BudgetCaps?, logger: Logger, metrics: Metrics
+    _ request: PurchaseRequest, ledger: Ledger, arrears: LedgerArrears, caps: BudgetCaps?, logger: Logger,
+    metrics: Metrics
   ) async throws(FileSystemFailure) -> PurchaseAccount {
     guard !request.price.isFree else {
-      return PurchaseAccount(request, ledger: ledger, reservation: nil, logger: logger)
+      return PurchaseAccount(request, ledger: ledger, arrears: arrears, reservation: nil, logger: logger)
     }
     do throws(BudgetFailure) {
+      // The caps are checked against what earlier downloads have really cost.
+      await arrears.settle()
       let reservation = try await ledger.reserve(request, caps: caps)
-      return PurchaseAccount(request, ledger: ledger, reservation: reservation, logger: logger)
+      return PurchaseAccount(request, ledger: ledger, arrears: arrears, reservation: reservation, logger: logger)
     } catch {
       metrics.count(.refusals)
       throw FileSystemFailure(error)
     }
   }
 
-  private init(_ request: PurchaseRequest, ledger: Ledger, reservation: Reservation?, logger: Logger) {
+  private init(
+    _ request: PurchaseRequest, ledger: Ledger, arrears: LedgerArrears, reservation: Reservation?, logger: Logger
+  ) {
     price = request.price
     self.ledger = ledger
+    self.arrears = arrears
     self.reservation = reservation
     self.logger = logger
     covered = request.expected.bytes
@@ -63,14 +70,14 @@ actor PurchaseAccount {
 
   func settle(_ total: ByteCount) async {
     guard let reservation else { return }
-    await write("settle") { () async throws(BudgetFailure) in
+    await write("settle") { [ledger, price] () async throws(BudgetFailure) in
       try await ledger.settle(reservation.id, bytes: total, cost: price.charge(for: total))
     }
   }
 
   func release(because reason: String) async {
     guard let reservation else { return }
-    await write("release") { () async throws(BudgetFailure) in
+    await write("release") { [ledger] () async throws(BudgetFailure) in
       try await ledger.release(reservation.id, reason: reason)
     }
   }
@@ -78,18 +85,19 @@ actor PurchaseAccount {
   func leaveUnsettled(because reason: String) async {
     guard let reservation else { return }
     let (bytes, cost) = (seen, price.charge(for: seen))
-    await write("leave unsettled") { () async throws(BudgetFailure) in
+    await write("leave unsettled") { [ledger] () async throws(BudgetFailure) in
       try await ledger.leaveUnsettled(reservation.id, bytesSeen: bytes, costSeen: cost, reason: reason)
     }
   }
 
-  /// A ledger that can't be written leaves the reservation counted as spent, which is the safe side; the reader who waits for
+  /// A ledger that can't be written leaves the reservation counted as spent, and is told again later; the reader who waits for
   /// bytes that are already here gains nothing from an error.
-  private func write(_ step: String, _ body: () async throws(BudgetFailure) -> Void) async {
+  private func write(_ step: String, _ body: @escaping LedgerArrears.Entry) async {
     do throws(BudgetFailure) {
       try await body()
     } catch {
       logger.error("ledger not written", metadata: ["step": "\(step)", "reason": "\(error)"])
+      await arrears.add(body)
     }
   }
 }
