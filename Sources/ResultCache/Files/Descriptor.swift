@@ -12,7 +12,13 @@ final class Descriptor: Sendable {
   /// - Throws: `.notFound` when there is no such file, `.noSpace` when the disk is full, else `.io`.
   static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(CacheFailure) -> Descriptor {
     let number = Glibc.open(path, flags | O_CLOEXEC, mode)
-    guard number >= 0 else { throw CacheFailure(errno: errno, "can't open \(path)") }
+    guard number >= 0 else {
+      // A file that is made when it is not there can only be missing its directory.
+      if errno == ENOENT, flags & O_CREAT != 0 {
+        throw CacheFailure(.io, "can't make \(path): the cache's directory has been removed; unmount and mount again")
+      }
+      throw CacheFailure(errno: errno, "can't open \(path)")
+    }
     return Descriptor(owning: number)
   }
 

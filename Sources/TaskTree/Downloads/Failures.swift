@@ -41,7 +41,8 @@ extension FileSystemFailure {
       case .noSpace: .noSpace
       case .damaged: .damaged
       case .pinned: .accessDenied
-      case .notFound: .notFound
+      // What the cache lacks is never reported as something that does not exist: only the API can say that.
+      case .notFound: .inputOutput
       case .cancelled: .interrupted
       case .io, .tooNew: .inputOutput
       }
