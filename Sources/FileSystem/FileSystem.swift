@@ -143,7 +143,7 @@ public struct DirectoryItem: Hashable, Sendable {
 /// Where the bytes of a read are.
 public enum ReadResult: Sendable {
   case bytes([UInt8])
-  /// `count` bytes at `offset` of an open file: the bridge lets the kernel take them from there.
+  /// `count` bytes at `offset` of an open file: the bridge reads them from there.
   case range(of: FileDescriptorBox, offset: UInt64, count: Int)
 }
 

@@ -28,7 +28,6 @@ public struct FileSystemFailure: Error, Hashable, Sendable {
     case notSupported
     case invalidArgument
     case badHandle
-    case tooManyOpenFiles
     /// Nothing better can be said: a fault of this program or of the local disk.
     case inputOutput
   }
@@ -77,7 +76,6 @@ extension FileSystemFailure.Kind {
     case .notSupported: (EOPNOTSUPP, "EOPNOTSUPP")
     case .invalidArgument: (EINVAL, "EINVAL")
     case .badHandle: (EBADF, "EBADF")
-    case .tooManyOpenFiles: (ENFILE, "ENFILE")
     case .inputOutput: (EIO, "EIO")
     }
   }

@@ -90,12 +90,11 @@ public final class ResultCache: Sendable {
   /// Room is planned here and made while bytes arrive, task by task.
   /// - Parameters:
   ///   - bytes: how much it is expected to bring, or nil where nobody can say.
-  ///   - isAssumed: whether that is a guess: it must fit by itself then, but turns no other download away.
   ///   - costs: whether it is paid for; such content is evicted last, and never bought again without being asked for.
   /// - Throws: `.noSpace` when it can't fit within the limits whatever is evicted; `.cancelled`.
-  public func beginDownload(
-    of task: TaskPath, expecting bytes: ByteCount?, isAssumed: Bool = false, costs: Bool
-  ) async throws(CacheFailure) -> DownloadWriter {
+  public func beginDownload(of task: TaskPath, expecting bytes: ByteCount?, costs: Bool) async throws(CacheFailure)
+    -> DownloadWriter
+  {
     let folder = CacheLayout.folder(for: task)
     let core = core
     // Short waits at first, then half a second: a download takes long, and flock(2) can't be waited for without a thread.
@@ -104,7 +103,7 @@ public final class ResultCache: Sendable {
       let writer = try await OffPool.run { () throws(CacheFailure) -> DownloadWriter? in
         guard let lock = try FileLock.attempt(core.layout.lock(of: folder)) else { return nil }
         return try DownloadStart(core: core, task: task, folder: folder, isBilled: costs)
-          .begin(expecting: bytes, isAssumed: isAssumed, lock: lock)
+          .begin(expecting: bytes, lock: lock)
       }
       if let writer { return writer }
       do {

@@ -8,7 +8,7 @@ struct FileSystemFailureTests {
     .budgetExceeded: EDQUOT, .accessDenied: EACCES, .notFound: ENOENT, .timedOut: ETIMEDOUT, .unreachable: EHOSTUNREACH,
     .rateLimited: EBUSY, .remoteError: EREMOTEIO, .damaged: EBADMSG, .noData: ENODATA, .stale: ESTALE, .noSpace: ENOSPC,
     .interrupted: EINTR, .readOnly: EROFS, .notADirectory: ENOTDIR, .isADirectory: EISDIR, .noAttribute: ENODATA,
-    .notSupported: EOPNOTSUPP, .invalidArgument: EINVAL, .badHandle: EBADF, .tooManyOpenFiles: ENFILE,
+    .notSupported: EOPNOTSUPP, .invalidArgument: EINVAL, .badHandle: EBADF,
     .inputOutput: EIO,
   ]
 

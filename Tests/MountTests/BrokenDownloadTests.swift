@@ -205,6 +205,58 @@ struct BrokenDownloadTests {
     }
   }
 
+  @Test("Ctrl-C on a fetch keeps what arrived, buys nothing more, and what is missing says that it was cut short")
+  func fetchBrokenOff() async throws {
+    let other = SimulatedTask(id: "other-1", files: files, style: .seekable)
+    try await MountedSystem.with([task, other], .init(tasks: [id, "other-1"])) { system in
+      system.simulator.setFaults(
+        .with {
+          $0.stallAfter = 300_000; $0.stallSeconds = 30
+        }, kind: .download)
+      let fetch = try await system.startTollfs("fetch", "screenplay/\(id)", "screenplay/other-1")
+      #expect(
+        try await system.shell(
+          "for i in $(seq 100); do [ -n \"$(ls -A $M/../cache/objects 2>/dev/null)\" ] && break; sleep 0.1; done; sleep 1"
+        ).status == 0)
+      fetch.send(SIGINT)
+      #expect(await fetch.outcome().status == 1)
+      #expect(system.simulator.counters().task("other-1").download == 0)
+      let listing = try await system.shell("ls $M/screenplay/\(id)/results")
+      #expect(listing.lines == ["a.json", "b.bin"])
+      #expect(listing.errors.contains("Bad message"), "\(listing.errors)")
+      let missing = try await system.shell("cat $M/screenplay/\(id)/results/c.bin")
+      #expect(missing.errors.contains("Bad message"), "\(missing.errors)")
+      #expect(try await system.shell("cat $M/.tollfs/errors").output.contains("broken off"))
+      #expect(system.simulator.counters().task(id).download == 1)
+    }
+  }
+
+  @Test("A reader whose bytes do not come finds the reason where users look")
+  func readReason() async throws {
+    try await MountedSystem.with([task], .init(tasks: [id])) { system in
+      system.simulator.setFaults(
+        .with {
+          $0.bytesPerSecond = 200_000; $0.resetAfter = 400_000
+        }, kind: .download)
+      let reader = try await system.shell("cat $M/screenplay/\(id)/results/c.bin > /dev/null")
+      #expect(reader.errors.contains("No route to host"), "\(reader.errors)")
+      #expect(try await system.shell("cat $M/.tollfs/errors").output.contains("screenplay/\(id)/results/c.bin"))
+    }
+  }
+
+  @Test("A listing of many files that broke is read as fast as a complete one")
+  func manyFilesBroken() async throws {
+    let many = (0..<3_000).map { SimulatedFile(path: "f\($0).json", text: "\($0)\n", method: .stored) }
+    let task = SimulatedTask(id: id, files: many, style: .seekable)
+    try await MountedSystem.with([task], .init(tasks: [id])) { system in
+      system.simulator.setFaults(.with { $0.resetAfter = 100_000 }, kind: .download)
+      // One walk reads the index once or a few times; once a file would take minutes.
+      let listing = try await system.shell("ls -l $M/screenplay/\(id)/results", timeout: 60)
+      #expect(listing.errors.contains("No route to host"), "\(listing.errors)")
+      #expect(listing.lines.count > 1_000)
+    }
+  }
+
   @Test("What a command fetched beside a running mount is there for the mount, also after other commands came and went")
   func fetchedBeside() async throws {
     try await MountedSystem.with([task], .init(tasks: [id])) { system in

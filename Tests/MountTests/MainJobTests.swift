@@ -127,6 +127,24 @@ struct MainJobTests {
     }
   }
 
+  @Test(
+    "A member whose size only its data descriptor tells is readable when it is whole, while the rest is still arriving")
+  func earlyStreamed() async throws {
+    let files = [
+      SimulatedFile(path: "first.json", text: "first\n"),
+      SimulatedFile(path: "rest.bin", content: .generated(GeneratedContent(seed: 1, size: 900_000))),
+    ]
+    try await MountedSystem.with([SimulatedTask(id: id, files: files, style: .streamed)], .init(tasks: [id])) {
+      system in
+      system.simulator.setFaults(.with { $0.bytesPerSecond = 100_000 }, kind: .download)
+      let first = try await system.shell("cat $M/screenplay/\(id)/results/first.json")
+      #expect(first.output == "first\n")
+      #expect(system.simulator.requests().last { $0.kind == .download }?.completed == nil)
+      #expect(try await system.shell("wc -c < $M/screenplay/\(id)/results/rest.bin").output == "900000\n")
+      #expect(system.simulator.counters().task(id).download == 1)
+    }
+  }
+
   @Test("However many open it at the same moment, it is downloaded once")
   func together() async throws {
     try await MountedSystem.with([SampleFiles.task()], .init(tasks: [id])) { system in

@@ -132,22 +132,6 @@ import Testing
     try await other.download(try task("second"), [file(60_000)], expecting: 60_000)
   }
 
-  @Test func anAssumedSizeTurnsNoOtherDownloadAway() async throws {
-    let cache = try await fixture.open(maxSize: 100_000)
-    let writers = [
-      try await cache.beginDownload(
-        of: try task("first"), expecting: ByteCount(60_000), isAssumed: true, costs: true),
-      try await cache.beginDownload(
-        of: try task("second"), expecting: ByteCount(60_000), isAssumed: true, costs: true),
-    ]
-    let failure = await #expect(throws: CacheFailure.self) {
-      try await cache.beginDownload(
-        of: try task("huge"), expecting: ByteCount(100_001), isAssumed: true, costs: true)
-    }
-    #expect(failure?.kind == .noSpace)
-    for writer in writers { writer.abandon() }
-  }
-
   @Test func aDownloadThatOutgrowsTheCacheKeepsWhatFitted() async throws {
     let cache = try await fixture.open(maxSize: 100_000)
     let id = try task("outgrowing")

@@ -20,8 +20,8 @@ struct AccessDecisionTests {
   @Test("What is not in the cache is downloaded by opening it")
   func downloads() {
     #expect(decision().verdict(stock: .nothing, want: .listing) == .download)
-    #expect(decision().verdict(stock: .nothing, want: .content(isStored: false)) == .download)
-    #expect(decision().verdict(stock: .evicted, want: .content(isStored: false)) == .download)
+    #expect(decision().verdict(stock: .nothing, want: .content) == .download)
+    #expect(decision().verdict(stock: .evicted, want: .content) == .download)
   }
 
   @Test("What is in the cache is served to anyone, crawlers and explicit sources included")
@@ -29,28 +29,26 @@ struct AccessDecisionTests {
     let strict = decision(explicit: true, crawler: true)
     #expect(strict.verdict(stock: .everything, want: .listing) == .serve)
     #expect(strict.verdict(stock: .evicted, want: .listing) == .serve)
-    #expect(strict.verdict(stock: .evicted, want: .content(isStored: true)) == .serve)
-    #expect(strict.verdict(stock: Self.broken, want: .content(isStored: true)) == .serve)
   }
 
   @Test("A second purchase after a break is never automatic, and fetch makes it")
   func secondPurchase() {
     #expect(decision().verdict(stock: Self.broken, want: .listing) == .serve)
-    #expect(kind(decision().verdict(stock: Self.broken, want: .content(isStored: false))) == .unreachable)
+    #expect(kind(decision().verdict(stock: Self.broken, want: .content)) == .unreachable)
     #expect(decision().verdict(stock: Self.broken, want: .fetch) == .download)
   }
 
   @Test("What is free is fetched again by itself")
   func free() {
     #expect(decision(billed: false).verdict(stock: Self.broken, want: .listing) == .download)
-    #expect(decision(billed: false).verdict(stock: Self.broken, want: .content(isStored: false)) == .download)
+    #expect(decision(billed: false).verdict(stock: Self.broken, want: .content) == .download)
   }
 
   @Test("Crawlers and explicit sources get EACCES for what is not in the cache")
   func refuses() {
     for strict in [decision(explicit: true), decision(crawler: true), decision(billed: false, crawler: true)] {
       #expect(kind(strict.verdict(stock: .nothing, want: .listing)) == .accessDenied)
-      #expect(kind(strict.verdict(stock: .evicted, want: .content(isStored: false))) == .accessDenied)
+      #expect(kind(strict.verdict(stock: .evicted, want: .content)) == .accessDenied)
     }
     #expect(decision(explicit: true).verdict(stock: .nothing, want: .fetch) == .download)
   }

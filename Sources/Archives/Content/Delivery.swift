@@ -41,7 +41,9 @@ final class Delivery {
   }
 
   /// A failed member counts with the size that its header announces: it was part of what was paid for.
+  /// An announcement beyond the limit is not believed.
   func failed(_ member: ArchiveMember, _ failure: ArchiveFailure) throws {
+    if let size = member.size { try check(UInt64(size.bytes), member) }
     settle(max(openSize, member.size.map { UInt64($0.bytes) } ?? 0))
     let reason = "`\(member.path.shown)`: \(failure.reason)"
     try sink.memberFailed(member, ArchiveFailure(failure.kind, reason))

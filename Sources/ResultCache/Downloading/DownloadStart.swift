@@ -8,7 +8,7 @@ struct DownloadStart: Sendable {
   let folder: String
   let isBilled: Bool
 
-  func begin(expecting bytes: ByteCount?, isAssumed: Bool, lock: FileLock) throws(CacheFailure) -> DownloadWriter {
+  func begin(expecting bytes: ByteCount?, lock: FileLock) throws(CacheFailure) -> DownloadWriter {
     // Whoever had the lock before may have crashed.
     _ = try Recovery(core: core).settleLocked(path: task.description)
     let now = core.environment.now()
@@ -20,7 +20,7 @@ struct DownloadStart: Sendable {
       core: core, task: task, row: row, generation: row.arriving ?? 1, isBilled: isBilled)
     let writer = DownloadWriter(session: session, lock: lock)
     do throws(CacheFailure) {
-      try RoomKeeper(core: core).promise(row.id, expecting: bytes?.bytes, isAssumed: isAssumed)
+      try RoomKeeper(core: core).promise(row.id, expecting: bytes?.bytes)
       try Directories.make(session.folder)
       try Directories.make(session.spoolDirectory)
       try Directories.synchronize(core.layout.objects)

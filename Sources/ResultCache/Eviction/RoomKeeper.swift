@@ -10,12 +10,9 @@ struct RoomKeeper: Sendable {
   let core: CacheCore
 
   /// Notes in the index what a download is expected to bring, if there can be room for it.
-  /// - Parameters:
-  ///   - bytes: what it is expected to bring; nil where nobody can say.
-  ///   - isAssumed: then it must fit by itself, but no other download is turned away for it: many small downloads would
-  ///     else fill the cache with room that none of them needs.
+  /// - Parameter bytes: what it is expected to bring; nil where nobody can say.
   /// - Throws: `.noSpace` when it can't fit, whatever is evicted.
-  func promise(_ task: Int64, expecting bytes: Int64?, isAssumed: Bool) throws(CacheFailure) {
+  func promise(_ task: Int64, expecting bytes: Int64?) throws(CacheFailure) {
     var hasRecovered = false
     while true {
       let free = try core.freeSpace()
@@ -26,7 +23,7 @@ struct RoomKeeper: Sendable {
         let plan = EvictionPlan(try Room.candidates(db, without: task, inUse: []), need: need)
         if plan.suffices {
           try db.execute(
-            sql: "UPDATE task SET promised = ? WHERE id = ?", arguments: [isAssumed ? 0 : bytes ?? 0, task])
+            sql: "UPDATE task SET promised = ? WHERE id = ?", arguments: [bytes ?? 0, task])
         }
         return (plan, need)
       }

@@ -16,9 +16,10 @@ struct AccessDecision {
 
   /// What is asked for.
   enum Want: Hashable, Sendable {
-    /// Names, or the content of one file that may or may not be here.
+    /// Names.
     case listing
-    case content(isStored: Bool)
+    /// The content of a file that is not here.
+    case content
     /// `tollfs fetch`: everything, and downloading it is the wish of the user.
     case fetch
   }
@@ -36,14 +37,13 @@ struct AccessDecision {
 
   func verdict(stock: Stock, want: Want) -> Verdict {
     switch (stock, want) {
-    case (.everything, _), (.evicted, .listing), (.evicted, .content(isStored: true)): return .serve
-    case (.broken, .content(isStored: true)): return .serve
-    case (.broken(let failure), .listing), (.broken(let failure), .content(isStored: false)):
+    case (.everything, _), (.evicted, .listing): return .serve
+    case (.broken(let failure), .listing), (.broken(let failure), .content):
       // What is free is fetched again by itself; a second purchase never is.
       if isBilled { return want == .listing ? .serve : .refuse(paidOnce(failure)) }
       return mayDownload()
     case (.nothing, .fetch), (.evicted, .fetch), (.broken, .fetch): return .download
-    case (.nothing, _), (.evicted, .content(isStored: false)): return mayDownload()
+    case (.nothing, _), (.evicted, .content): return mayDownload()
     }
   }
 

@@ -47,6 +47,11 @@ final class Download: Sendable {
     }
   }
 
+  /// What is known of a name at this moment.
+  func found(_ components: [String]) -> ResultIndex.Found? {
+    state.read { $0.index.find(components) }
+  }
+
   /// A file that has been published so far.
   func published(_ components: [String]) -> ResultIndex.File? {
     state.read { $0.index.file(components) }

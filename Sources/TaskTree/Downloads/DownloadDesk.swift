@@ -25,13 +25,17 @@ final class DownloadDesk: Sendable {
   private let arrears: LedgerArrears
   private let cache: ResultCache
   private let settings: EngineSettings
+  private let shelf: ResultShelf
   private let metrics: Metrics
   private let logger: Logger
 
-  init(ledger: Ledger, cache: ResultCache, settings: EngineSettings, metrics: Metrics, logger: Logger) {
+  init(
+    ledger: Ledger, cache: ResultCache, shelf: ResultShelf, settings: EngineSettings, metrics: Metrics, logger: Logger
+  ) {
     self.ledger = ledger
     arrears = LedgerArrears(logger: logger)
     self.cache = cache
+    self.shelf = shelf
     self.settings = settings
     self.metrics = metrics
     self.logger = logger
@@ -42,8 +46,10 @@ final class DownloadDesk: Sendable {
   }
 
   /// The running download of the order's task, started if there is none.
-  /// - Parameter caps: in force at this moment.
-  func download(_ order: DownloadOrder, caps: BudgetCaps?) throws(FileSystemFailure) -> Download {
+  /// - Parameter caps: those in force when the price is reserved.
+  func download(_ order: DownloadOrder, caps: @escaping @Sendable () -> BudgetCaps?) throws(FileSystemFailure)
+    -> Download
+  {
     let executor: BlockingExecutor
     do throws(ThreadFailure) {
       executor = try BlockingExecutor.started()
@@ -55,7 +61,7 @@ final class DownloadDesk: Sendable {
       if content.isClosed { return nil }
       let download = Download(order.task)
       let run = DownloadRun(
-        order: order, download: download, ledger: ledger, arrears: arrears, cache: cache, caps: caps,
+        order: order, download: download, ledger: ledger, arrears: arrears, cache: cache, shelf: shelf, caps: caps,
         settings: settings, metrics: metrics, logger: logger)
       let task = Task(executorPreference: executor) {
         await run.perform()
@@ -64,7 +70,7 @@ final class DownloadDesk: Sendable {
       content.running[order.task] = Running(download: download, task: task)
       return download
     }
-    guard let download else { throw FileSystemFailure(.interrupted, "the mount is being shut down") }
+    guard let download else { throw FileSystemFailure(.inputOutput, "no more downloads begin: this program is ending") }
     return download
   }
 
@@ -89,8 +95,12 @@ final class DownloadDesk: Sendable {
     await arrears.settle()
   }
 
-  /// Breaks off what is still running, now.
+  /// Breaks off what is still running, now, and takes no more orders: whoever asked for the end wants nothing more bought.
   func cancelAll() {
-    for running in content.withLock({ Array($0.running.values) }) { running.task.cancel() }
+    let running = content.withLock { content in
+      content.isClosed = true
+      return Array(content.running.values)
+    }
+    for download in running { download.task.cancel() }
   }
 }

@@ -18,15 +18,16 @@ struct DownloadOrder: Sendable {
 
 /// The course of one download, from the price to the settled account. Runs on a thread of its own: it may block.
 ///
-/// The order of the steps is what keeps money and content safe: look at the caps, wait for other processes, make room,
-/// look again at what is there, reserve, ask, store, settle.
+/// The order of the steps is what keeps money and content safe: wait for other processes, see that there is room, look again
+/// at what is there, reserve under the caps, ask, store, settle.
 struct DownloadRun: Sendable {
   let order: DownloadOrder
   let download: Download
   let ledger: Ledger
   let arrears: LedgerArrears
   let cache: ResultCache
-  let caps: BudgetCaps?
+  let shelf: ResultShelf
+  let caps: @Sendable () -> BudgetCaps?
   let settings: EngineSettings
   let metrics: Metrics
   let logger: Logger
@@ -34,23 +35,26 @@ struct DownloadRun: Sendable {
   private var isBilled: Bool { !order.source.price.isFree }
 
   func perform() async {
+    let outcome: Result<StoredResults, FileSystemFailure>
     do throws(FileSystemFailure) {
-      download.end(.success(try await results()))
+      outcome = .success(try await results())
     } catch {
-      download.end(.failure(error))
+      outcome = .failure(error)
     }
+    // Nobody who waited may be answered from what was known before.
+    shelf.drop(order.task)
+    download.end(outcome)
   }
 
   private func results() async throws(FileSystemFailure) -> StoredResults {
-    let request = try await priced()
-    try await precheck(request)
-    let writer = try await begin(expecting: request.expected)
+    let writer = try await begin(expecting: try await priced().expected)
     do throws(FileSystemFailure) {
       if let present = try await alreadyThere() {
         writer.abandon()
         return present
       }
-      return try await purchase(request, into: writer)
+      // Priced again: while this one waited for its turn, another process may have learned the size.
+      return try await purchase(try await priced(), into: writer)
     } catch {
       // Harmless after a break-off, which has kept what arrived.
       writer.abandon()
@@ -62,7 +66,7 @@ struct DownloadRun: Sendable {
     do {
       let listing = try await cache.listing(of: order.task)
       let known = listing?.state == .complete ? listing?.totalSize : nil
-      let estimate = try await ledger.estimate(for: order.task, knownSize: known, caps: caps)
+      let estimate = try await ledger.estimate(for: order.task, knownSize: known, caps: caps())
       return PurchaseRequest(
         task: order.task, path: order.path, price: order.source.price, requester: order.requester, expected: estimate)
     } catch let failure as BudgetFailure {
@@ -74,23 +78,12 @@ struct DownloadRun: Sendable {
     }
   }
 
-  /// A refusal comes at once, and before room is made for what will not be bought.
-  private func precheck(_ request: PurchaseRequest) async throws(FileSystemFailure) {
-    guard isBilled else { return }
-    do throws(BudgetFailure) {
-      let quote = try await ledger.quote(request, caps: caps)
-      if let refusal = quote.refusal { throw BudgetFailure.refused(refusal) }
-    } catch {
-      metrics.count(.refusals)
-      throw FileSystemFailure(error)
-    }
-  }
-
+  /// An assumed size asks for no room in advance: it is a guess on the safe side of money, and would keep small downloads out
+  /// of small caches. Room is made, or found missing, as bytes arrive.
   private func begin(expecting estimate: Estimate) async throws(FileSystemFailure) -> DownloadWriter {
     do throws(CacheFailure) {
-      return try await cache.beginDownload(
-        of: order.task, expecting: isBilled ? estimate.bytes : nil, isAssumed: estimate.basis == .assumed,
-        costs: isBilled)
+      let known = estimate.basis == .exact ? estimate.bytes : nil
+      return try await cache.beginDownload(of: order.task, expecting: known, costs: isBilled)
     } catch {
       throw FileSystemFailure(error)
     }
@@ -115,7 +108,7 @@ struct DownloadRun: Sendable {
     -> StoredResults
   {
     let account = try await PurchaseAccount.opened(
-      request, ledger: ledger, arrears: arrears, caps: caps, logger: logger, metrics: metrics)
+      request, ledger: ledger, arrears: arrears, caps: caps(), logger: logger, metrics: metrics)
     let stream: any ByteStream
     metrics.count(.downloadRequests)
     do throws(SourceFailure) {
@@ -179,9 +172,13 @@ struct DownloadRun: Sendable {
   }
 
   /// Keeps what arrived whole, and leaves the account open: nobody knows what the provider charged.
-  private func breakOff(_ writer: DownloadWriter, _ account: PurchaseAccount, because failure: FileSystemFailure)
+  private func breakOff(_ writer: DownloadWriter, _ account: PurchaseAccount, because cause: FileSystemFailure)
     async throws(FileSystemFailure) -> StoredResults
   {
+    // EINTR is for who was interrupted; whoever opens the results later finds them cut short.
+    let failure =
+      cause.kind == .interrupted
+      ? FileSystemFailure(.damaged, "the download was broken off before its end") : cause
     logger.warning(
       "download broke off", metadata: ["task": "\(order.task)", "reason": "\(failure.reason)"])
     await account.leaveUnsettled(because: failure.reason)

@@ -8,6 +8,8 @@ import Tasks
 final class DownloadSink: ArchiveSink {
   private let writer: DownloadWriter
   private let download: Download
+  /// The content of the member that is arriving, while its name waits for its size.
+  private var unpublished: GrowingObject?
 
   init(writer: DownloadWriter, download: Download) {
     self.writer = writer
@@ -19,7 +21,10 @@ final class DownloadSink: ArchiveSink {
       ordinal: member.ordinal, path: member.path.components, size: member.size,
       modifiedSeconds: member.modified.seconds, modifiedNanoseconds: member.modified.nanoseconds)
     // Without its exact size a file is not shown: a program that reads it would take the wrong size for the truth.
-    guard member.size != nil else { return }
+    guard member.size != nil else {
+      unpublished = object
+      return
+    }
     download.publish(ResultIndex.File(member, failure: nil), content: object)
   }
 
@@ -29,9 +34,13 @@ final class DownloadSink: ArchiveSink {
 
   func memberEnded(_ member: ArchiveMember) throws {
     try writer.endMember(crc32: member.crc32 ?? 0, size: member.size ?? .zero)
+    guard let object = unpublished else { return }
+    unpublished = nil
+    download.publish(ResultIndex.File(member, failure: nil), content: object)
   }
 
   func memberFailed(_ member: ArchiveMember, _ failure: ArchiveFailure) throws {
+    unpublished = nil
     let shown = FileSystemFailure(failure)
     try writer.failMember(
       ordinal: member.ordinal, path: member.path.components, size: member.size,

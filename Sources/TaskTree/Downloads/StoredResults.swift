@@ -7,6 +7,7 @@ import Tasks
 struct StoredResults: Sendable {
   let listing: CachedListing
   let index: ResultIndex
+  let stock: AccessDecision.Stock
   private let members: [Int: CachedMember]
 
   init(_ listing: CachedListing) {
@@ -19,12 +20,13 @@ struct StoredResults: Sendable {
     }
     for member in listing.members { index.insert(ResultIndex.File(member)) }
     self.index = index
+    stock = Self.stock(of: listing)
     members = Dictionary(listing.members.map { ($0.ordinal, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   func member(_ file: ResultIndex.File) -> CachedMember? { members[file.ordinal] }
 
-  var stock: AccessDecision.Stock {
+  private static func stock(of listing: CachedListing) -> AccessDecision.Stock {
     switch listing.state {
     case .broken(let reason, let word):
       return .broken(FileSystemFailure(word: word, reason: reason))
@@ -42,6 +44,9 @@ struct StoredResults: Sendable {
 
   /// The time of the download, which is the modification time of `results/`: the same after every remount.
   var modified: Timestamp { Timestamp(listing.downloadedAt) }
+
+  /// Files whose cached bytes turned out damaged.
+  var damagedFiles: Int { listing.members.count { $0.isDamaged } }
 
   var storedBytes: ByteCount {
     listing.members.reduce(.zero) { $1.state == .stored ? $0 + $1.size : $0 }

@@ -2,13 +2,13 @@ import ResultCache
 import Synchronization
 import Tasks
 
-/// Complete listings that were read lately, so that a walk through a large task reads its index once.
+/// Listings that were read lately, so that a walk through a large task reads its index once.
 ///
-/// Only complete listings are kept. They change by eviction, repair and found damage, in this process or another; whoever
-/// opens a file finds out, and whoever only looks finds out within ``trustedFor``.
+/// They change by downloads, eviction, repair and found damage, in this process or another; whoever opens a file finds out,
+/// and whoever only looks finds out within ``trustedFor``.
 /// Lock order: a leaf.
 final class ResultShelf: Sendable {
-  /// About 300 bytes a file: some 12 MB at most.
+  /// About 300 bytes a file: some 12 MB, or one listing that is larger by itself.
   private static let fileLimit = 40_000
   /// How long a listing is served without asking the index whether it still holds. Asking costs about as much as opening
   /// a file: too much for each name of a walk, and nothing once a second.
@@ -20,7 +20,8 @@ final class ResultShelf: Sendable {
     let version: ListingVersion
     fileprivate(set) var checked = ContinuousClock.now
 
-    var isTrusted: Bool { ContinuousClock.now - checked < ResultShelf.trustedFor }
+    /// What is not complete is asked about every time: whoever has just fetched the rest must not see it missing.
+    var isTrusted: Bool { stored.stock == .everything && ContinuousClock.now - checked < ResultShelf.trustedFor }
   }
 
   private struct Content {
@@ -35,7 +36,6 @@ final class ResultShelf: Sendable {
   }
 
   func keep(_ stored: StoredResults, _ version: ListingVersion, of task: TaskPath) {
-    guard stored.stock == .everything, stored.index.fileCount <= Self.fileLimit else { return }
     content.withLock { content in
       if content.files + stored.index.fileCount > Self.fileLimit {
         content.results.removeAll()

@@ -37,7 +37,8 @@ public final class TaskEngine: Sendable {
     crawlers = Crawlers(names: settings.crawlers)
     statuses = StatusBoard(
       registry: registry, timeToLive: settings.statusTimeToLive, metrics: metrics, logger: logger)
-    desk = DownloadDesk(ledger: ledger, cache: cache, settings: settings, metrics: metrics, logger: logger)
+    desk = DownloadDesk(
+      ledger: ledger, cache: cache, shelf: shelf, settings: settings, metrics: metrics, logger: logger)
   }
 
   /// The caps in force.
@@ -157,7 +158,8 @@ public final class TaskEngine: Sendable {
     async throws(FileSystemFailure) -> ResultAccess
   {
     let stored = try await stored(task)
-    if case .content(isStored: true) = want, let stored { return .stored(stored) }
+    // Names that are all known need not wait for anybody who fetches content anew.
+    if want == .listing, let stored, stored.breakage == nil { return .stored(stored) }
     if let running = desk.running(task) { return .arriving(running) }
     let decision = try decision(for: task, requester: requester)
     switch decision.verdict(stock: stored?.stock ?? .nothing, want: want) {
@@ -170,7 +172,7 @@ public final class TaskEngine: Sendable {
       let order = DownloadOrder(
         task: task, source: try configured(for: task).source, requester: requester, path: path, isFetch: want == .fetch)
       refresh(task)
-      return .arriving(try desk.download(order, caps: budgetCaps))
+      return .arriving(try desk.download(order) { self.budgetCaps })
     }
   }
 

@@ -7,7 +7,10 @@ import Synchronization
 final class NodeTable: Sendable {
   private struct Known {
     let node: Node
-    var lookups: UInt64
+    /// References of the kernel.
+    var lookups: UInt64 = 0
+    /// Open directories that list the node.
+    var offers = 0
   }
 
   private let known = Mutex<[InodeNumber: Known]>([:])
@@ -16,7 +19,7 @@ final class NodeTable: Sendable {
   func remember(_ node: Node) -> InodeNumber {
     known.withLock { known in
       let inode = Self.number(for: node, in: known)
-      known[inode, default: Known(node: node, lookups: 0)].lookups += 1
+      known[inode, default: Known(node: node)].lookups += 1
       return inode
     }
   }
@@ -30,15 +33,18 @@ final class NodeTable: Sendable {
   func offer(_ node: Node) -> InodeNumber {
     known.withLock { known in
       let inode = Self.number(for: node, in: known)
-      if known[inode] == nil { known[inode] = Known(node: node, lookups: 0) }
+      known[inode, default: Known(node: node)].offers += 1
       return inode
     }
   }
 
-  /// Takes back what was offered and not retained by anyone.
+  /// Takes back offers: each inode as often as it was offered.
   func withdraw(_ inodes: some Sequence<InodeNumber>) {
     known.withLock { known in
-      for inode in inodes where known[inode]?.lookups == 0 { known[inode] = nil }
+      for inode in inodes {
+        known[inode]?.offers -= 1
+        Self.drop(inode, from: &known)
+      }
     }
   }
 
@@ -52,14 +58,14 @@ final class NodeTable: Sendable {
 
   func forget(_ inode: InodeNumber, lookups: UInt64) {
     known.withLock { known in
-      guard var entry = known[inode] else { return }
-      if entry.lookups > lookups {
-        entry.lookups -= lookups
-        known[inode] = entry
-      } else {
-        known[inode] = nil
-      }
+      guard let count = known[inode]?.lookups else { return }
+      known[inode]?.lookups = count - min(count, lookups)
+      Self.drop(inode, from: &known)
     }
+  }
+
+  private static func drop(_ inode: InodeNumber, from known: inout [InodeNumber: Known]) {
+    if let entry = known[inode], entry.lookups == 0, entry.offers <= 0 { known[inode] = nil }
   }
 
   /// How many nodes the kernel holds.

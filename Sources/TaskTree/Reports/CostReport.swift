@@ -65,7 +65,12 @@ extension CostReport {
     if let refusal = quote.refusal {
       return report(.refused, cost: quote.cost, "\(prospect)\(refusal.reason); \(refusal.remedy) (\(basis))")
     }
-    switch decision.verdict(stock: stock, want: stock == .nothing ? .listing : .content(isStored: false)) {
+    if let damaged = stored?.damagedFiles, damaged > 0 {
+      return report(
+        .refused, cost: quote.cost,
+        "\(damaged) cached file(s) are damaged; `tollfs fetch \(task)` buys the task again (\(basis))")
+    }
+    switch decision.verdict(stock: stock, want: stock == .nothing ? .listing : .content) {
     case .refuse(let failure): return report(.refused, cost: quote.cost, failure.reason)
     case .serve, .download: return report(.allowed, cost: quote.cost, "\(prospect)within the budget (\(basis))")
     }

@@ -21,6 +21,9 @@ final class StatusBoard: Sendable {
   /// Above this many tasks, what is remembered of unknown ids is dropped, so that a script that probes ids can't fill the memory.
   private static let entryLimit = 10_000
 
+  /// Seconds after which an unchanged answer is written down again, for `as_of` after a remount.
+  private static let recordingInterval = 60.0
+
   private let entries = Mutex<[TaskPath: Entry]>([:])
   private let registry: TaskRegistry
   private let timeToLive: Duration
@@ -119,7 +122,11 @@ final class StatusBoard: Sendable {
   }
 
   private func keep(_ known: KnownStatus, previous: KnownStatus?, of task: TaskPath) async {
-    guard known.status != previous?.status else { return }
+    if let previous, previous.status == known.status,
+      known.asked.timeIntervalSince(previous.asked) < Self.recordingInterval
+    {
+      return
+    }
     do throws(FileSystemFailure) {
       try await registry.record(known, of: task)
     } catch {

@@ -99,7 +99,10 @@ public final class TaskTreeFileSystem: FileSystem {
       countRead(available)
       return .range(of: descriptor, offset: offset, count: available)
     case .arriving(let file):
-      let available = try await available(file, offset, count)
+      let node = Node.resultFile(file.download.task, file.components)
+      let available = try await noting(node.path, node) { () async throws(FileSystemFailure) in
+        try await self.available(file, offset, count)
+      }
       countRead(available)
       return .range(of: file.descriptor, offset: offset, count: available)
     }

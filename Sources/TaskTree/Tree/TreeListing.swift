@@ -75,7 +75,11 @@ extension TaskTreeFileSystem {
     for child in children {
       let path = components + [child.name]
       let node: Node = child.isDirectory ? .resultDirectory(task, path) : .resultFile(task, path)
-      listing.items.append(try await item(child.name, node))
+      let attributes =
+        child.isDirectory
+        ? directoryAttributes(stored, path) : stored.index.file(path).map(fileAttributes)
+      let kind: FileKind = child.isDirectory ? .directory : .regular
+      listing.items.append(TreeListing.Item(name: child.name, node: node, kind: kind, attributes: attributes))
     }
     return listing
   }

@@ -128,9 +128,7 @@ extension TaskTreeFileSystem {
     -> NodeAttributes
   {
     if let stored = try await engine.stored(task), engine.desk.running(task) == nil {
-      var modified = stored.modified
-      if case .directory(_, let own?) = stored.index.find(components) { modified = own }
-      return directory(modified, stored.breakage == nil ? .immutable : Self.changing)
+      return directoryAttributes(stored, components)
     }
     let changed = try await engine.statuses.remembered(task).map { Timestamp($0.changed) }
     return directory(changed ?? mounted, Self.changing)
@@ -142,7 +140,17 @@ extension TaskTreeFileSystem {
     var found = try await engine.stored(task)?.index.file(components)
     if found == nil { found = engine.desk.running(task)?.published(components) }
     guard let found else { throw FileSystemFailure(.stale) }
-    return file(found.size, found.modified, found.failure == nil ? .immutable : Self.changing)
+    return fileAttributes(found)
+  }
+
+  func directoryAttributes(_ stored: StoredResults, _ components: [String]) -> NodeAttributes {
+    var modified = stored.modified
+    if case .directory(_, let own?) = stored.index.find(components) { modified = own }
+    return directory(modified, stored.breakage == nil ? .immutable : Self.changing)
+  }
+
+  func fileAttributes(_ found: ResultIndex.File) -> NodeAttributes {
+    file(found.size, found.modified, found.failure == nil ? .immutable : Self.changing)
   }
 
   private func directory(_ modified: Timestamp, _ validity: CacheValidity) -> NodeAttributes {

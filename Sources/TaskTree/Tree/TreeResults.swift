@@ -13,7 +13,9 @@ extension TaskTreeFileSystem {
     if let found = stored?.index.find(components) { return found }
     if let stored, stored.breakage == nil { return nil }
     // A desktop's curiosity: nothing that is there by this name is missed by a program that asks for it after the listing.
-    if let name = components.last, DesktopProbes.contains(name), engine.desk.running(task) == nil { return nil }
+    if let name = components.last, DesktopProbes.contains(name) {
+      return engine.desk.running(task)?.found(components)
+    }
     let path = Node.resultDirectory(task, components).path
     switch try await engine.access(task, want: .listing, requester: requester, path: path) {
     case .stored(let stored):
@@ -40,12 +42,14 @@ extension TaskTreeFileSystem {
     -> OpenFile
   {
     engine.metrics.count(.opens)
-    // Each round uses up one way in which the cache's index can have been out of date: read too early, evicted by another
-    // process, downloaded by another process.
-    for _ in 0..<4 {
+    // A second round is for an index that was read too early, or changed by another process. One open waits for one
+    // download at most: what is gone again by the end of it is not bought once more.
+    for _ in 0..<2 {
       if let opened = try await openStored(task, components) { return opened }
       if let opened = try await openArriving(task, components, for: requester) { return opened }
       engine.refresh(task)
+      if let opened = try await openStored(task, components) { return opened }
+      if engine.desk.running(task) == nil { break }
     }
     throw FileSystemFailure(.inputOutput, "the cache is being emptied faster than it is filled; see `cache.max_size`")
   }
@@ -82,7 +86,7 @@ extension TaskTreeFileSystem {
     async throws(FileSystemFailure) -> OpenFile?
   {
     let path = Node.resultFile(task, components).path
-    let access = try await engine.access(task, want: .content(isStored: false), requester: requester, path: path)
+    let access = try await engine.access(task, want: .content, requester: requester, path: path)
     guard case .arriving(let download) = access else { return nil }
     if case .file(let file)? = try await download.find(components), let failure = file.failure { throw failure }
     guard let object = try await download.content(of: components) else {
@@ -100,6 +104,8 @@ extension TaskTreeFileSystem {
       // Without the page cache a reader that waits for bytes can be interrupted, which one that waits for a page can't.
       return OpenFile(handle: handle, caching: object.isComplete ? .keep : .none)
     } catch {
+      // Evicted meanwhile: that is no reason to say that it does not exist.
+      if error.kind == .notFound { return nil }
       throw FileSystemFailure(error)
     }
   }
