@@ -105,6 +105,18 @@ final class MountedSystem: Sendable {
       script, environment: environment.merging(["M": mountpoint, "LC_ALL": "C.UTF-8"]) { $1 }, timeout: timeout)
   }
 
+  /// Runs another program with the environment of `tollfs`.
+  func run(_ program: String, _ arguments: [String], timeout: Double = 60) async throws -> ChildProcess.Outcome {
+    try await ChildProcess.run(program, arguments, environment: environment, timeout: timeout)
+  }
+
+  /// Starts a line of shell as ``shell(_:timeout:)`` runs it, with arguments from `$0` on.
+  func start(_ script: String, _ arguments: [String] = [], timeout: Double = 40) async throws -> ChildProcess {
+    try await ChildProcess.start(
+      "/bin/sh", ["-c", script] + arguments,
+      environment: environment.merging(["M": mountpoint, "LC_ALL": "C.UTF-8"]) { $1 }, timeout: timeout)
+  }
+
   /// Process ids of the daemons that serve this mountpoint.
   func daemons() async throws -> [Int32] {
     let outcome = try await ChildProcess.shell(
