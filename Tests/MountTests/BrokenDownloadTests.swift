@@ -70,6 +70,11 @@ struct BrokenDownloadTests {
       #expect(again.errors.contains("Bad message"), "\(again.errors)")
       #expect(try await system.shell("wc -c < $M/screenplay/\(id)/results/c.bin").output == "400000\n")
       #expect(system.simulator.counters().task(id).download == 1)
+
+      system.simulator.clearFaults()
+      #expect(try await system.tollfs("fetch", "screenplay/\(id)").status == 0)
+      #expect(try await system.shell("wc -c < $M/screenplay/\(id)/results/b.bin").output == "200000\n")
+      #expect(system.simulator.counters().task(id).download == 2)
     }
   }
 

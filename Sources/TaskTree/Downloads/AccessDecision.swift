@@ -8,7 +8,7 @@ struct AccessDecision {
     case nothing
     /// The listing is complete and every file that can be had is here.
     case everything
-    /// The listing is complete, but some content was evicted.
+    /// The listing is complete, but some content was evicted or is damaged.
     case evicted
     /// A download broke; what arrived whole is here.
     case broken(FileSystemFailure)

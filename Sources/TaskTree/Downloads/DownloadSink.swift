@@ -45,7 +45,7 @@ final class DownloadSink: ArchiveSink {
     try writer.failMember(
       ordinal: member.ordinal, path: member.path.components, size: member.size,
       modifiedSeconds: member.modified.seconds, modifiedNanoseconds: member.modified.nanoseconds,
-      reason: shown.reason, word: shown.word)
+      reason: shown.reason, word: failure.memberWord)
     download.publish(ResultIndex.File(member, failure: shown), content: nil)
   }
 

@@ -60,9 +60,34 @@ extension FileSystemFailure {
 
   /// From what the cache kept of an earlier failure.
   init(word: String, reason: String) {
-    self.init(Kind(rawValue: word) ?? .inputOutput, reason)
+    self.init(word == ArchiveFailure.permanentWord ? .damaged : Kind(rawValue: word) ?? .inputOutput, reason)
   }
 
   /// How the cache keeps this failure.
   var word: String { kind.rawValue }
+}
+
+extension ArchiveFailure {
+  /// How the cache keeps the failure of a member that would fail again in every download.
+  static let permanentWord = "unreadable"
+
+  /// How the cache keeps this failure of one member. What came damaged may come whole the next time, and `tollfs fetch` asks
+  /// for it; what is encrypted or of an unknown method is not worth another purchase.
+  var memberWord: String {
+    switch kind {
+    case .truncated, .badChecksum, .badStructure, .notAZip, .io: CachedListing.damageWord
+    case .unsupportedMethod, .encrypted, .limitExceeded: Self.permanentWord
+    }
+  }
+}
+
+extension CachedMember {
+  /// Whether another download can bring what this one lacks.
+  var isWorthFetching: Bool {
+    switch state {
+    case .stored: false
+    case .evicted: true
+    case .failed(_, let word): word == CachedListing.damageWord
+    }
+  }
 }

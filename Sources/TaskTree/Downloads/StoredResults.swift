@@ -31,8 +31,7 @@ struct StoredResults: Sendable {
     case .broken(let reason, let word):
       return .broken(FileSystemFailure(word: word, reason: reason))
     case .complete:
-      let isGone = listing.members.contains { $0.state == .evicted || $0.isDamaged }
-      return isGone ? .evicted : .everything
+      return listing.members.contains(where: \.isWorthFetching) ? .evicted : .everything
     }
   }
 
@@ -45,8 +44,8 @@ struct StoredResults: Sendable {
   /// The time of the download, which is the modification time of `results/`: the same after every remount.
   var modified: Timestamp { Timestamp(listing.downloadedAt) }
 
-  /// Files whose cached bytes turned out damaged.
-  var damagedFiles: Int { listing.members.count { $0.isDamaged } }
+  /// Files that came damaged, or whose cached bytes turned out so.
+  var damagedFiles: Int { listing.members.count { $0.state != .evicted && $0.isWorthFetching } }
 
   var storedBytes: ByteCount {
     listing.members.reduce(.zero) { $1.state == .stored ? $0 + $1.size : $0 }

@@ -68,7 +68,7 @@ extension CostReport {
     if let damaged = stored?.damagedFiles, damaged > 0 {
       return report(
         .refused, cost: quote.cost,
-        "\(damaged) cached file(s) are damaged; `tollfs fetch \(task)` buys the task again (\(basis))")
+        "\(damaged) file(s) are damaged; `tollfs fetch \(task)` buys the task again (\(basis))")
     }
     switch decision.verdict(stock: stock, want: stock == .nothing ? .listing : .content) {
     case .refuse(let failure): return report(.refused, cost: quote.cost, failure.reason)
