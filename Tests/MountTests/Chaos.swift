@@ -79,12 +79,8 @@ extension MountedSystem {
     return (outcome.timedOut ? "hangs\n" : "") + outcome.output
   }
 
-  /// - Parameter tolerating: an error that files may be read with.
-  func expectNoDifferences(
-    _ id: String, isComplete: Bool = false, tolerating: String = "no error", _ when: String = ""
-  ) async throws {
+  func expectNoDifferences(_ id: String, isComplete: Bool = false, _ when: String = "") async throws {
     let differences = try await differences(id, isComplete: isComplete).split(separator: "\n")
-      .filter { !$0.hasSuffix(tolerating) }
     #expect(differences == [], "\(id) \(when)")
   }
 

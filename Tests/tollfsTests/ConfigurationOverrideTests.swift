@@ -37,7 +37,7 @@ private let twoSources = """
       "TOLLFS_SOURCES_SCREENPLAY_PRICE_PER_GB": "0.5", "TOLLFS_SOURCES_MY_FILMS_TASKS": "x,y",
     ]
     let read = try configuration(twoSources, variables: variables)
-    #expect(read.mountpoint == "/work/m")
+    #expect(read.mountpoint == "/base/m")
     #expect(read.crawlers == ["a", "b"])
     #expect(read.cache.maximumSize == ByteCount(3_000_000_000))
     #expect(read.network.retries == 1)
@@ -100,14 +100,14 @@ private let twoSources = """
   }
 
   @Test func whichFileIsRead() {
-    var here = Surroundings(variables: ["HOME": "/home/ada"], workingDirectory: "/work")
+    var here = Surroundings(variables: ["HOME": "/home/user"], workingDirectory: "/base")
     func found(_ flag: String? = nil) -> String? { ConfigurationLocation.find(flag: flag, surroundings: here)?.path }
-    #expect(found() == "/home/ada/.config/tollfs/config.yaml")
+    #expect(found() == "/home/user/.config/tollfs/config.yaml")
     here.variables["XDG_CONFIG_HOME"] = "/etc/xdg"
     #expect(found() == "/etc/xdg/tollfs/config.yaml")
     here.variables["TOLLFS_CONFIG"] = "mine.yaml"
-    #expect(found() == "/work/mine.yaml")
-    #expect(found("./other.yaml") == "/work/other.yaml")
+    #expect(found() == "/base/mine.yaml")
+    #expect(found("./other.yaml") == "/base/other.yaml")
     here.variables["TOLLFS_CONFIG"] = ""
     #expect(found() == "/etc/xdg/tollfs/config.yaml")
   }
@@ -140,10 +140,10 @@ private let twoSources = """
   }
 
   @Test(arguments: [
-    ("/a//b/./c/", "/a/b/c"), ("~", "/home/ada"), ("~/x", "/home/ada/x"), ("x/../y", "/base/x/../y"), ("/", "/"),
+    ("/a//b/./c/", "/a/b/c"), ("~", "/home/user"), ("~/x", "/home/user/x"), ("x/../y", "/base/x/../y"), ("/", "/"),
   ])
   func paths(text: String, expected: String) throws {
-    #expect(try PathResolver(home: "/home/ada", base: "/base").absolute(text) == expected)
+    #expect(try PathResolver(home: "/home/user", base: "/base").absolute(text) == expected)
   }
 
   @Test(arguments: [

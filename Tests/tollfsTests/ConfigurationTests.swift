@@ -6,7 +6,7 @@ import Testing
 
 @testable import tollfs
 
-let surroundings = Surroundings(variables: ["HOME": "/home/ada"], workingDirectory: "/work")
+let surroundings = Surroundings(variables: ["HOME": "/home/user"], workingDirectory: "/base")
 
 /// Reads `text` as the file /etc/tollfs/config.yaml.
 func configuration(
@@ -60,7 +60,7 @@ let completeFile = """
   @Test func everyKeyIsRead() throws {
     let read = try configuration(completeFile)
     #expect(read.file == "/etc/tollfs/config.yaml")
-    #expect(read.mountpoint == "/home/ada/tasks")
+    #expect(read.mountpoint == "/home/user/tasks")
     let screenplay = try #require(read.sources.first)
     #expect(screenplay.name.text == "screenplay")
     #expect(screenplay.kind == .screenplay)
@@ -104,10 +104,10 @@ let completeFile = """
     #expect(read.sources[1].key == .environment(variable: "PIXXEL_API_KEY"))
     #expect(read.sources[1].price.isFree)
     #expect(read.sources[1].requestsPerSecond == 5)
-    #expect(read.cache.directory == "/home/ada/.cache/tollfs")
+    #expect(read.cache.directory == "/home/user/.cache/tollfs")
     #expect(read.cache.maximumSize == ByteCount(20_000_000_000))
     #expect(read.cache.minimumFree == ByteCount(2_000_000_000))
-    #expect(read.stateDirectory == "/home/ada/.local/state/tollfs")
+    #expect(read.stateDirectory == "/home/user/.local/state/tollfs")
     #expect(read.network == NetworkSettings(connectTimeout: .seconds(10), readTimeout: .seconds(30), retries: 4))
     #expect(read.mount == MountConfiguration(statusLifetime: .seconds(1), nameCharset: .automatic))
     #expect(read.crawlers.contains("tracker-miner-f"))
@@ -126,7 +126,7 @@ let completeFile = """
     #expect(absolute.cache.directory == "/c/tollfs")
     #expect(absolute.stateDirectory == "/s/tollfs")
     let relative = try configuration("", variables: ["XDG_CACHE_HOME": "c"])
-    #expect(relative.cache.directory == "/home/ada/.cache/tollfs")
+    #expect(relative.cache.directory == "/home/user/.cache/tollfs")
   }
 
   @Test func withoutHomeTheDirectoriesMustBeGiven() throws {

@@ -9,7 +9,7 @@ import Testing
 @Suite struct MountInfoTests {
   static let text = """
     22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
-    30 22 0:25 / /home/ada/my\\040tasks ro,nosuid shared:5 master:2 - fuse.tollfs tollfs rw,user_id=0
+    30 22 0:25 / /home/user/my\\040tasks ro,nosuid shared:5 master:2 - fuse.tollfs tollfs rw,user_id=0
     31 22 0:26 / /mnt rw - fuse.other x rw
     32 22 0:27 / /mnt ro - fuse.tollfs tollfs ro
     a broken line
@@ -18,7 +18,7 @@ import Testing
   @Test func mountsAreReadWithOptionalFieldsAndEscapes() {
     let info = MountInfo(parsing: Self.text)
     #expect(info.mounts.count == 4)
-    #expect(info.ownMountpoints == ["/home/ada/my tasks", "/mnt"])
+    #expect(info.ownMountpoints == ["/home/user/my tasks", "/mnt"])
     #expect(info.top(at: "/mnt")?.type == "fuse.tollfs")
     #expect(info.top(at: "/")?.device == "254:0")
     #expect(info.top(at: "/nowhere") == nil)
@@ -30,13 +30,13 @@ import Testing
 }
 
 @Suite struct TaskReferenceTests {
-  private func reference(from directory: String = "/home/ada") throws -> TaskReference {
+  private func reference(from directory: String = "/home/user") throws -> TaskReference {
     let screenplay = try #require(SourceName("screenplay"))
     let pixxel = try #require(SourceName("pixxel"))
-    let links = ["/home/ada/t": "tasks", "/home/ada/out": "/", "/loop": "loop", "/abs": "/home/ada/t/screenplay"]
-    let walk = PathWalk(mountpoints: ["/home/ada/tasks", "/mnt"]) { path in
+    let links = ["/home/user/t": "tasks", "/home/user/out": "/", "/loop": "loop", "/abs": "/home/user/t/screenplay"]
+    let walk = PathWalk(mountpoints: ["/home/user/tasks", "/mnt"]) { path in
       // A mount is never touched: its daemon may be dead.
-      #expect(!path.hasPrefix("/home/ada/tasks") && !path.hasPrefix("/mnt"), "touched \(path)")
+      #expect(!path.hasPrefix("/home/user/tasks") && !path.hasPrefix("/mnt"), "touched \(path)")
       return links[path]
     }
     return TaskReference(depths: [screenplay: 1, pixxel: 3], walk: walk, workingDirectory: directory)
@@ -49,8 +49,8 @@ import Testing
     ("screenplay/a/results/x/y.json", "screenplay/a"),
     ("pixxel/w/j/t", "pixxel/w/j/t"),
     ("pixxel/w/j/t/cost", "pixxel/w/j/t"),
-    ("/home/ada/tasks/screenplay/a", "screenplay/a"),
-    ("/home/ada/t/screenplay/a/results", "screenplay/a"),
+    ("/home/user/tasks/screenplay/a", "screenplay/a"),
+    ("/home/user/t/screenplay/a/results", "screenplay/a"),
     ("tasks/screenplay/a", "screenplay/a"),
     ("./tasks/../t//screenplay/./a", "screenplay/a"),
     ("out/mnt/pixxel/w/j/t", "pixxel/w/j/t"),
@@ -62,10 +62,10 @@ import Testing
   }
 
   @Test func relativeToADirectoryInsideTheMount() throws {
-    #expect(try reference(from: "/home/ada/tasks/screenplay").task("a").description == "screenplay/a")
-    #expect(try reference(from: "/home/ada/tasks/screenplay").task("./a/status").description == "screenplay/a")
-    #expect(try reference(from: "/home/ada/tasks/screenplay/a/results").task("..").description == "screenplay/a")
-    #expect(try reference(from: "/home/ada/tasks/screenplay").task("screenplay/b").description == "screenplay/b")
+    #expect(try reference(from: "/home/user/tasks/screenplay").task("a").description == "screenplay/a")
+    #expect(try reference(from: "/home/user/tasks/screenplay").task("./a/status").description == "screenplay/a")
+    #expect(try reference(from: "/home/user/tasks/screenplay/a/results").task("..").description == "screenplay/a")
+    #expect(try reference(from: "/home/user/tasks/screenplay").task("screenplay/b").description == "screenplay/b")
   }
 
   @Test(arguments: [

@@ -1,6 +1,7 @@
 import FileSystem
 import Foundation
 import GRDB
+import Glibc
 import Tasks
 
 /// Which tasks the user added, and the last known status of each, kept across remounts in the state directory.
@@ -16,6 +17,9 @@ public final class TaskRegistry: Sendable {
     do {
       try FileManager.default.createDirectory(
         atPath: stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      // SQLite gives its other files the mode of this one.
+      let created = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+      if created >= 0 { close(created) }
       var configuration = Configuration()
       // Two commands that write at the same moment take turns; nothing here takes longer than some milliseconds.
       configuration.busyMode = .timeout(5)
