@@ -204,13 +204,22 @@ public final class ResultCache: Sendable {
         return .zero
       }
       _ = try Recovery(core: core).settle(row)
-      switch try Evictor(core: core).evict(row.id, evenInUse: true, evenPinned: evenPinned) {
-      case .evicted(let bytes): return bytes
-      case .pinned: throw CacheFailure(.pinned, "\(task) is pinned")
-      case .busy, .inUse: throw CacheFailure(.io, "\(task) is being downloaded")
+      for _ in 0..<Self.evictionTries {
+        switch try Evictor(core: core).evict(row.id, evenInUse: true, evenPinned: evenPinned) {
+        case .evicted(let bytes): return bytes
+        case .pinned: throw CacheFailure(.pinned, "\(task) is pinned")
+        case .busy, .inUse: usleep(Self.evictionPause)
+        }
       }
+      throw CacheFailure(.io, "\(task) is being downloaded")
     }
   }
+
+  /// Three seconds in all: whoever settles a task, and a program that was started while its lock was open, holds it for
+  /// moments; a download holds it longer.
+  private static let evictionTries = 60
+  /// Microseconds.
+  private static let evictionPause: useconds_t = 50_000
 
   /// Keeps a task's bytes from being evicted to make room, or lets them go again.
   /// - Returns: false, and nothing has happened, when nothing is known of the task.
