@@ -11,6 +11,8 @@ public protocol TaskSource: Sendable {
   var canList: Bool { get }
   /// What a download costs.
   var price: PricePerGigabyte { get }
+  /// Which of ``download(_:)`` and ``package(of:)`` leads to the results.
+  var delivery: ResultDelivery { get }
 
   /// The ids below a group of fewer than ``taskDepth`` ids (the empty group is the source itself).
   /// - Throws: `.noSuchTask` when the API confirms that the group does not exist.
@@ -23,6 +25,22 @@ public protocol TaskSource: Sendable {
   /// and returns when the API has begun to answer with an archive.
   /// - Throws: a failure whose ``SourceFailure/billing`` says whether the provider may have charged for it.
   func download(_ task: TaskPath) async throws(SourceFailure) -> any ByteStream
+
+  /// Has the API make a task's results ready as a package, and waits for that with a bound. Free.
+  /// - Throws: `.timedOut` when it is still not ready after the bound, `.notCompleted`, `.noResults`, `.noSuchTask`.
+  func package(of task: TaskPath) async throws(SourceFailure) -> any TaskPackage
+}
+
+extension TaskSource {
+  public var delivery: ResultDelivery { .stream }
+
+  public func download(_ task: TaskPath) async throws(SourceFailure) -> any ByteStream {
+    throw SourceFailure(.badAnswer, "\(name) hands out no streams")
+  }
+
+  public func package(of task: TaskPath) async throws(SourceFailure) -> any TaskPackage {
+    throw SourceFailure(.badAnswer, "\(name) hands out no packages")
+  }
 }
 
 /// One entry of a listing.
@@ -30,10 +48,13 @@ public struct TaskListing: Hashable, Sendable {
   public let id: String
   /// A name for people, where the API has one.
   public let name: String?
+  /// The status that came with the listing, where one did: so listing a job asks once, not once a task.
+  public let status: TaskStatus?
 
-  public init(id: String, name: String? = nil) {
+  public init(id: String, name: String? = nil, status: TaskStatus? = nil) {
     self.id = id
     self.name = name
+    self.status = status
   }
 }
 
