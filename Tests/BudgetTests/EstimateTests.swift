@@ -3,6 +3,17 @@ import Testing
 
 @testable import Budget
 
+extension SizeKnowledge {
+  fileprivate init(
+    arrivedBefore: ByteCount = .zero, sizes: [ByteCount] = [], assumeUnknown: ByteCount = BudgetCaps.defaultAssumption
+  ) {
+    self.init()
+    self.arrivedBefore = arrivedBefore
+    history = sizes.map { Past(bytes: $0, episodes: nil) }
+    self.assumeUnknown = assumeUnknown
+  }
+}
+
 @Suite("How large a download is expected to be")
 struct EstimateTests {
   private func bytes(_ count: Int) -> ByteCount { ByteCount(count) }
@@ -17,7 +28,7 @@ struct EstimateTests {
 
   @Test("Past downloads raise the assumption, and never lower it")
   func history() {
-    var knowledge = SizeKnowledge(sourceHistory: (1...31).map { bytes($0 * 10) }, assumeUnknown: bytes(290))
+    var knowledge = SizeKnowledge(sizes: (1...31).map { bytes($0 * 10) }, assumeUnknown: bytes(290))
     let expected = Estimate(bytes: bytes(300), basis: .assumed, evidence: "95th percentile of 31 downloads")
     #expect(knowledge.estimate() == expected)
     knowledge.assumeUnknown = bytes(300)
@@ -40,7 +51,7 @@ struct EstimateTests {
 
   @Test("Its own download and its listing are exact, also where less is assumed; the larger counts")
   func exact() {
-    var knowledge = SizeKnowledge(sourceHistory: [bytes(9_000)])
+    var knowledge = SizeKnowledge(sizes: [bytes(9_000)])
     knowledge.ownDownload = (bytes(7), "2026-03-14")
     #expect(
       knowledge.estimate() == Estimate(bytes: bytes(7), basis: .exact, evidence: "its own download of 2026-03-14"))
@@ -53,7 +64,7 @@ struct EstimateTests {
   @Test("What arrived of a broken download is the least that the next one has")
   func arrived() {
     let knowledge = SizeKnowledge(
-      arrivedBefore: bytes(900), sourceHistory: [bytes(800)], assumeUnknown: bytes(700))
+      arrivedBefore: bytes(900), sizes: [bytes(800)], assumeUnknown: bytes(700))
     #expect(knowledge.estimate().bytes == bytes(900))
     #expect(knowledge.estimate().basis == .assumed)
   }

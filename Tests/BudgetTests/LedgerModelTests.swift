@@ -40,7 +40,8 @@ private struct Scenario {
   private func open(_ owner: Int32) async throws -> Ledger {
     let ended = ended
     return try await Ledger(
-      stateDirectory: directory.path, clock: clock, timeZone: timeZone,
+      stateDirectory: directory.path,
+      timekeeper: Timekeeper(clock: clock, vouchedTime: { [clock] in clock.now() }, timeZone: timeZone),
       logger: Logger(label: "model") { _ in SwiftLogNoOpLogHandler() },
       owner: ProcessIdentity(processID: owner, startTime: 1, bootID: "boot", namespace: "here"),
       isGone: { candidate, _ in ended.contains(candidate.processID) })

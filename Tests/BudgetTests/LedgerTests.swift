@@ -16,7 +16,8 @@ struct LedgerTests {
   }
 
   private func open(_ zoneName: String = "UTC") async throws -> Ledger {
-    try await Ledger(stateDirectory: directory.path, clock: clock, timeZone: zone(zoneName))
+    try await Ledger(
+      stateDirectory: directory.path, clock: clock, vouchedTime: { [clock] in clock.now() }, timeZone: zone(zoneName))
   }
 
   private let caps = BudgetCaps(total: .micro(1_000))
@@ -53,7 +54,7 @@ struct LedgerTests {
   func lifecycle() async throws {
     let ledger = try await open()
     let reservation = try await ledger.reserve(request("a", microDollars: 100), caps: caps)
-    #expect(reservation == Reservation(id: 1, cost: .micro(100), task: task("a"), bytes: ByteCount(100_000)))
+    #expect(reservation == Reservation(id: 1, cost: .micro(100), task: task("a"), bytes: ByteCount(100_000), open: 1))
     try await ledger.recordOverrun(1, bytesSoFar: ByteCount(90_000), costSoFar: .micro(90))
     #expect(try await ledger.chargedSoFar(for: task("a")) == .micro(100))
     try await ledger.recordOverrun(1, bytesSoFar: ByteCount(150_000), costSoFar: .micro(150))
@@ -234,8 +235,9 @@ struct LedgerTests {
       bootID: me.bootID, namespace: me.namespace)
     let open = { (owner: ProcessIdentity) in
       try await Ledger(
-        stateDirectory: directory.path, clock: clock, timeZone: zone("UTC"), logger: Logger(label: "test"),
-        owner: owner, isGone: { candidate, _ in candidate.isGone(seenFrom: me) })
+        stateDirectory: directory.path,
+        timekeeper: Timekeeper(clock: clock, vouchedTime: { nil }, timeZone: zone("UTC")),
+        logger: Logger(label: "test"), owner: owner, isGone: { candidate, _ in candidate.isGone(seenFrom: me) })
     }
     let childs = try await open(living)
     _ = try await childs.reserve(request("a", microDollars: 100), caps: caps)

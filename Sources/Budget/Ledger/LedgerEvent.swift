@@ -21,8 +21,8 @@ public struct LedgerEvent: Sendable, Hashable {
   }
 
   /// Counts up; zero for an event that is not written yet.
-  public let id: Int64
-  /// Never earlier than that of the event before it. Whole milliseconds.
+  public internal(set) var id: Int64
+  /// The moment that windows are reckoned by; never earlier than that of the event before it. Whole milliseconds.
   public let time: Date
   public let kind: Kind
   /// The purchase it belongs to; nil for ``Kind/approved``.
@@ -32,7 +32,7 @@ public struct LedgerEvent: Sendable, Hashable {
   public let bytes: ByteCount
   /// Put aside, charged, seen so far or approved, by ``kind``.
   public let amount: Dollars
-  /// Who asked for the purchase or gave the approval.
+  /// Who asked for the purchase, gave the approval, or corrected an entry by hand.
   public let requester: Requester
   /// What was opened.
   public let path: String
@@ -44,23 +44,36 @@ public struct LedgerEvent: Sendable, Hashable {
   public let reason: String
   /// The process that answers for the reservation; nil for every other kind.
   let owner: ProcessIdentity?
-
-  /// The same event under the number that it got when it was written.
-  func numbered(_ id: Int64) -> LedgerEvent {
-    LedgerEvent(
-      id: id, time: time, kind: kind, purchase: purchase, task: task, bytes: bytes, amount: amount,
-      requester: requester, path: path, price: price, estimate: estimate, reason: reason, owner: owner)
-  }
+  /// What the machine's clock said, which may not be ``time`` (see `LedgerTime`); nil in events of the first version.
+  public internal(set) var clock: Date?
+  /// How many episodes the task had, of a reservation whose API said so.
+  public internal(set) var episodes: Int?
+  /// The first purchase of the same open, for a further reservation of it.
+  public internal(set) var continues: Int64?
+  /// Whether ``bytes`` are, or will be, the size of all the task's results.
+  public internal(set) var isWhole = true
 }
 
 extension LedgerEvent {
   /// What an event about an existing purchase looks like.
   init(
-    _ kind: Kind, of purchase: Purchase, at time: Date, bytes: ByteCount, amount: Dollars, reason: String = ""
+    _ kind: Kind, of purchase: Purchase, at time: LedgerTime, bytes: ByteCount, amount: Dollars, reason: String = "",
+    by requester: Requester? = nil
   ) {
     self.init(
-      id: 0, time: time, kind: kind, purchase: purchase.id, task: purchase.task, bytes: bytes, amount: amount,
-      requester: purchase.requester, path: purchase.path, price: purchase.price, estimate: nil, reason: reason,
-      owner: nil)
+      id: 0, time: time.now, kind: kind, purchase: purchase.id, task: purchase.task, bytes: bytes, amount: amount,
+      requester: requester ?? purchase.requester, path: purchase.path, price: purchase.price, estimate: nil,
+      reason: reason, owner: nil, clock: time.machine)
+  }
+
+  /// The beginning of a purchase.
+  init(
+    reserving id: Int64, for request: PurchaseRequest, at time: LedgerTime, owner: ProcessIdentity, continues: Int64?
+  ) {
+    self.init(
+      id: 0, time: time.now, kind: .reserved, purchase: id, task: request.task, bytes: request.expected.bytes,
+      amount: request.cost, requester: request.requester, path: request.path, price: request.price,
+      estimate: request.expected, reason: "", owner: owner, clock: time.machine, episodes: request.episodes,
+      continues: continues, isWhole: request.isWhole && continues == nil)
   }
 }

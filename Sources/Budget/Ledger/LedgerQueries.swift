@@ -25,11 +25,10 @@ extension LedgerEvent {
 }
 
 enum LedgerQueries {
-  /// The present moment, never earlier than the last event: a clock that runs backwards must not reopen a window whose
-  /// money is spent.
-  static func now(_ clock: any BudgetClock, in db: Database) throws -> Date {
+  /// The present moment, as far as it can be believed.
+  static func time(_ timekeeper: Timekeeper, in db: Database) throws -> LedgerTime {
     let last = try Int64.fetchOne(db, sql: "SELECT time FROM events ORDER BY id DESC LIMIT 1")
-    return Date(milliseconds: max(clock.now().milliseconds, last ?? .min))
+    return timekeeper.time(after: last.map(Date.init(milliseconds:)))
   }
 
   static func nextPurchase(in db: Database) throws -> Int64 {
@@ -40,8 +39,10 @@ enum LedgerQueries {
     try Row.fetchOne(db, sql: "SELECT * FROM purchases WHERE id = ?", arguments: [id]).map(Purchase.init)
   }
 
-  static func purchases(in db: Database) throws -> [Purchase] {
-    try Row.fetchAll(db, sql: "SELECT * FROM purchases ORDER BY id").map(Purchase.init)
+  static func purchases(after id: Int64, limit: Int, in db: Database) throws -> [Purchase] {
+    try Row.fetchAll(
+      db, sql: "SELECT * FROM purchases WHERE id > ? ORDER BY id LIMIT ?", arguments: [id, max(0, limit)]
+    ).map(Purchase.init)
   }
 
   static func openPurchases(in db: Database) throws -> [Purchase] {
@@ -68,13 +69,18 @@ enum LedgerQueries {
   /// The sum of charges. Dollars and micro-dollars are added up apart, since SQLite gives up on a sum beyond 2^63-1 and a
   /// single absurd charge must not make the whole ledger unreadable.
   static func charged(
-    since start: Date? = nil, task: TaskPath? = nil, state: Purchase.State? = nil, in db: Database
+    since start: Date? = nil, until end: Date? = nil, task: TaskPath? = nil, state: Purchase.State? = nil,
+    in db: Database
   ) throws -> Dollars {
     var conditions: [String] = []
     var arguments = StatementArguments()
     if let start {
       conditions.append("time >= ?")
       arguments += [start.milliseconds]
+    }
+    if let end {
+      conditions.append("time < ?")
+      arguments += [end.milliseconds]
     }
     if let task {
       conditions.append("task = ?")
@@ -84,7 +90,12 @@ enum LedgerQueries {
       conditions.append("state = ?")
       arguments += [state.rawValue]
     }
-    let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+    return try charged(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "), arguments, in: db)
+  }
+
+  private static func charged(
+    _ condition: String, _ arguments: StatementArguments, in db: Database
+  ) throws -> Dollars {
     let sums = try Row.fetchOne(
       db,
       sql: """
@@ -98,13 +109,21 @@ enum LedgerQueries {
       + Dollars(microDollars: try sums.decode(forColumn: "micro"))
   }
 
-  static func standing(of task: TaskPath, at now: Date, _ timeZone: TimeZone, in db: Database) throws -> BudgetStanding
-  {
-    let windows = BudgetWindows(at: now, timeZone: timeZone)
-    return BudgetStanding(
+  /// - Parameter open: the first purchase of the open that is to be continued; nil for a new open.
+  static func standing(
+    of task: TaskPath, continuing open: Int64? = nil, at time: LedgerTime, in db: Database
+  ) throws -> BudgetStanding {
+    let windows = BudgetWindows(at: time.now, timeZone: time.timeZone)
+    var standing = BudgetStanding(
       total: try charged(in: db), month: try charged(since: windows.month.start, in: db),
       day: try charged(since: windows.day.start, in: db), task: try charged(task: task, in: db),
-      approval: try approval(of: task, in: db), windows: windows)
+      approval: try approval(of: task, in: db), windows: windows, doubt: time.doubt)
+    guard let open else { return standing }
+    standing.open = try charged("WHERE id = ? OR continues = ?", [open, open], in: db)
+    standing.openApproval = try Int64.fetchOne(
+      db, sql: "SELECT MAX(approval) FROM purchases WHERE id = ? OR continues = ?", arguments: [open, open]
+    ).map(Dollars.init(microDollars:))
+    return standing
   }
 
   /// How many of a source's latest downloads an estimate learns from: enough for a 95th percentile, and what a source was
@@ -116,7 +135,7 @@ enum LedgerQueries {
     let own = try Row.fetchOne(
       db,
       sql: """
-        SELECT bytes, time FROM purchases WHERE task = ? AND state = 'settled' AND bytes > 0
+        SELECT bytes, time FROM purchases WHERE task = ? AND state = 'settled' AND whole = 1 AND bytes > 0
         ORDER BY bytes DESC, time DESC LIMIT 1
         """, arguments: [task.description])
     if let own {
@@ -129,12 +148,17 @@ enum LedgerQueries {
       db, sql: "SELECT COALESCE(MAX(seen), 0) FROM purchases WHERE task = ? AND state != 'released'",
       arguments: [task.description])
     knowledge.arrivedBefore = ByteCount(arrived ?? 0)
-    knowledge.sourceHistory = try Int64.fetchAll(
+    knowledge.history = try Row.fetchAll(
       db,
       sql: """
-        SELECT bytes FROM purchases WHERE source = ? AND state = 'settled' AND bytes > 0 ORDER BY id DESC LIMIT ?
+        SELECT bytes, episodes FROM purchases WHERE source = ? AND state = 'settled' AND whole = 1 AND bytes > 0
+        ORDER BY id DESC LIMIT ?
         """, arguments: [task.source.text, historyLength]
-    ).map { ByteCount($0) }
+    ).map { row in
+      SizeKnowledge.Past(
+        bytes: ByteCount(try row.decode(Int64.self, forColumn: "bytes")),
+        episodes: try row.decode(forColumn: "episodes"))
+    }
     return knowledge
   }
 }

@@ -28,7 +28,10 @@ extension LedgerEvent {
       purchase: try row.decode(Int64?.self, forColumn: "purchase"), task: try row.task(or: damaged), bytes: bytes,
       amount: try row.dollars("micro_dollars"), requester: try Requester(row), path: try row.decode(forColumn: "path"),
       price: PricePerGigabyte(try row.dollars("price")), estimate: estimate,
-      reason: try row.decode(forColumn: "reason"), owner: owner)
+      reason: try row.decode(forColumn: "reason"), owner: owner,
+      clock: try row.decode(Int64?.self, forColumn: "clock").map(Date.init(milliseconds:)),
+      episodes: try row.decode(forColumn: "episodes"), continues: try row.decode(forColumn: "continues"),
+      isWhole: try row.decode(forColumn: "whole"))
   }
 
   /// Adds the event and returns it with its number.
@@ -36,16 +39,18 @@ extension LedgerEvent {
     try db.execute(
       sql: """
         INSERT INTO events (time, kind, purchase, source, task, bytes, micro_dollars, price, basis, evidence, uid, pid,
-          command, path, reason, owner_pid, owner_start, owner_boot, owner_namespace)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          command, path, reason, owner_pid, owner_start, owner_boot, owner_namespace, clock, episodes, continues, whole)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         time.milliseconds, kind.rawValue, purchase, task.source.text, task.description, bytes.bytes,
         amount.microDollars, price.dollars.microDollars, estimate?.basis.rawValue, estimate?.evidence, requester.userID,
         requester.processID, requester.command, path, reason, owner?.processID, owner?.startTime, owner?.bootID,
-        owner?.namespace,
+        owner?.namespace, clock?.milliseconds, episodes, continues, isWhole,
       ])
-    return numbered(db.lastInsertedRowID)
+    var written = self
+    written.id = db.lastInsertedRowID
+    return written
   }
 }
 
@@ -68,7 +73,9 @@ extension Purchase {
       changed: Date(milliseconds: try row.decode(forColumn: "changed")),
       bytes: ByteCount(try row.decode(Int64.self, forColumn: "bytes")), charge: try row.dollars("charge"),
       seen: ByteCount(try row.decode(Int64.self, forColumn: "seen")), reason: try row.decode(forColumn: "reason"),
-      approval: approval.map(Dollars.init(microDollars:)), owner: try ProcessIdentity(row))
+      approval: approval.map(Dollars.init(microDollars:)), owner: try ProcessIdentity(row),
+      episodes: try row.decode(forColumn: "episodes"), continues: try row.decode(forColumn: "continues"),
+      isWhole: try row.decode(forColumn: "whole"))
   }
 
   func save(in db: Database) throws {
@@ -76,14 +83,15 @@ extension Purchase {
       sql: """
         INSERT OR REPLACE INTO purchases (id, time, source, task, path, uid, pid, command, price, expected_bytes, basis,
           evidence, reserved, state, changed, bytes, charge, seen, reason, approval, owner_pid, owner_start, owner_boot,
-          owner_namespace)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          owner_namespace, episodes, continues, whole)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         id, time.milliseconds, task.source.text, task.description, path, requester.userID, requester.processID,
         requester.command, price.dollars.microDollars, estimate.bytes.bytes, estimate.basis.rawValue, estimate.evidence,
         reserved.microDollars, state.rawValue, changed.milliseconds, bytes.bytes, charge.microDollars, seen.bytes,
-        reason, approval?.microDollars, owner.processID, owner.startTime, owner.bootID, owner.namespace,
+        reason, approval?.microDollars, owner.processID, owner.startTime, owner.bootID, owner.namespace, episodes,
+        continues, isWhole,
       ])
   }
 }

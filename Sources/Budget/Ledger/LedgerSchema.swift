@@ -6,15 +6,35 @@ import GRDB
 /// the same transactions, so that a cap is checked by a sum and not by a replay. Times are milliseconds since 1970, money is
 /// micro-dollars.
 enum LedgerSchema {
+  static let firstVersion = "1: events, purchases, approvals"
+
+  /// A migration that has been released never changes.
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
-    migrator.registerMigration("1: events, purchases, approvals") { db in
+    migrator.registerMigration(firstVersion) { db in
       try db.execute(sql: events)
       try db.execute(sql: purchases)
       try db.execute(sql: approvals)
     }
+    migrator.registerMigration("2: clocks, episodes, further reservations") { db in
+      try db.execute(sql: additions)
+    }
     return migrator
   }
+
+  /// Columns are only added, with defaults: a mount of the version before that is running meanwhile can still write.
+  private static let additions = """
+    ALTER TABLE events ADD COLUMN clock INTEGER;
+    ALTER TABLE events ADD COLUMN episodes INTEGER;
+    ALTER TABLE events ADD COLUMN continues INTEGER;
+    ALTER TABLE events ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE purchases ADD COLUMN episodes INTEGER;
+    ALTER TABLE purchases ADD COLUMN continues INTEGER;
+    ALTER TABLE purchases ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;
+    DROP INDEX purchases_by_source;
+    CREATE INDEX purchases_by_source ON purchases (source, state, whole, id, bytes, episodes);
+    CREATE INDEX purchases_by_open ON purchases (continues) WHERE continues IS NOT NULL;
+    """
 
   private static let events = """
     CREATE TABLE events (

@@ -37,11 +37,17 @@ public struct Purchase: Sendable, Hashable {
   public internal(set) var charge: Dollars
   /// The most bytes that the download itself has shown.
   public internal(set) var seen: ByteCount
-  /// Why it is released or unsettled; empty otherwise.
+  /// Why it is released or unsettled, or who settled it by hand; empty otherwise.
   public internal(set) var reason: String
   /// The approval that it used up.
   public internal(set) var approval: Dollars?
   let owner: ProcessIdentity
+  /// How many episodes the task had, where its API said so.
+  public let episodes: Int?
+  /// The first purchase of the same open, when this one is a further reservation for it. They count together against `per_open`.
+  public let continues: Int64?
+  /// Whether ``bytes`` are, or will be, the size of all the task's results: estimates learn from nothing else.
+  public internal(set) var isWhole: Bool
 
   /// Whether it turned out dearer than what was put aside.
   public var isOverrun: Bool { charge > reserved }
@@ -62,7 +68,8 @@ extension Purchase {
     self.init(
       id: id, time: event.time, task: event.task, path: event.path, requester: event.requester, price: event.price,
       estimate: estimate, reserved: event.amount, state: .reserved, changed: event.time, bytes: event.bytes,
-      charge: event.amount, seen: .zero, reason: "", approval: nil, owner: owner)
+      charge: event.amount, seen: .zero, reason: "", approval: nil, owner: owner, episodes: event.episodes,
+      continues: event.continues, isWhole: event.isWhole)
   }
 
   /// Follows one event of this purchase.
@@ -76,7 +83,8 @@ extension Purchase {
     }
     switch event.kind {
     case .settled:
-      (state, bytes, charge, reason) = (.settled, event.bytes, event.amount, "")
+      (state, bytes, charge, reason) = (.settled, event.bytes, event.amount, event.reason)
+      isWhole = isWhole && event.isWhole
       seen = max(seen, event.bytes)
     case .released:
       (state, bytes, charge, reason) = (.released, .zero, .zero, event.reason)

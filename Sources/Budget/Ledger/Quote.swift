@@ -8,6 +8,8 @@ public struct Reservation: Sendable, Hashable {
   public let task: TaskPath
   /// The bytes that it was reserved for.
   public let bytes: ByteCount
+  /// The first purchase of the open that this one belongs to; itself, unless ``Ledger/extend(_:by:caps:)`` made it.
+  public let open: Int64
 }
 
 /// What a purchase would cost, and what the caps say of it.

@@ -8,9 +8,15 @@ struct BudgetStanding: Sendable {
   var day = Dollars.zero
   /// All purchases of the task that is asked for.
   var task = Dollars.zero
+  /// What the open that this purchase continues has cost so far; zero for the first purchase of an open.
+  var open = Dollars.zero
+  /// The amount up to which that open was let through.
+  var openApproval: Dollars?
   /// The amount up to which the task has been approved, once.
   var approval: Dollars?
   var windows: BudgetWindows
+  /// Set when the windows might be later ones if an API confirmed the machine's clock.
+  var doubt: ClockDoubt?
 
   /// What counts against a cap before the purchase.
   func charged(against cap: BudgetCap) -> Dollars {
@@ -19,8 +25,15 @@ struct BudgetStanding: Sendable {
     case .monthly: month
     case .daily: day
     case .perTask: task
-    case .perOpen: .zero
+    case .perOpen: open
     }
+  }
+
+  /// Counts a purchase that is planned.
+  mutating func add(_ cost: Dollars) {
+    total += cost
+    month += cost
+    day += cost
   }
 }
 
@@ -42,8 +55,10 @@ struct BudgetPolicy: Sendable {
       .filter { $0.charged + request.cost > $0.limit }
     guard !exceeded.isEmpty else { return .allowed(usingApproval: nil) }
     let totalRefuses = exceeded.contains { $0.cap == .total }
-    if !totalRefuses, let approval = standing.approval, request.cost <= approval {
-      return .allowed(usingApproval: approval)
+    if !totalRefuses {
+      let needed = standing.open + request.cost
+      if let approval = standing.openApproval, needed <= approval { return .allowed(usingApproval: nil) }
+      if let approval = standing.approval, needed <= approval { return .allowed(usingApproval: approval) }
     }
     return .refused(refusal(of: request, exceeded, standing))
   }
@@ -90,22 +105,32 @@ struct BudgetPolicy: Sendable {
     let others = exceeded.filter { $0.cap != named.cap }.map(\.cap.rawValue)
     if !others.isEmpty { reason += " (also over: \(others.joined(separator: ", ")))" }
     if let approval = standing.approval { reason += "; the approval of up to \(approval) does not let it through" }
+    // A new day would help, if only it were certain that there is one.
+    let doubt = exceeded.contains { $0.window != nil } ? standing.doubt : nil
+    if let doubt { reason += "; \(doubt.text(in: timeZone))" }
     return Refusal(
       cap: named.cap, needed: request.cost, left: named.left, capAmount: named.limit, resetsAt: named.window?.end,
-      reason: reason, remedy: remedy(for: request, exceeded, timeZone))
+      reason: reason, remedy: remedy(for: request, exceeded, standing))
   }
 
-  private func remedy(for request: PurchaseRequest, _ exceeded: [CapStanding], _ timeZone: TimeZone) -> String {
+  private func remedy(
+    for request: PurchaseRequest, _ exceeded: [CapStanding], _ standing: BudgetStanding
+  ) -> String {
+    let timeZone = standing.windows.timeZone
     let raises = exceeded.map { "\($0.cap.configurationKey) to at least \($0.charged + request.cost)" }
     var ways = ["raise \(raises.joined(separator: " and "))"]
     // An approval passes every cap but `total`.
     if !exceeded.contains(where: { $0.cap == .total }) {
-      ways.append("`tollfs approve \(ShellWord.quoted(request.task.description)) --max \(request.cost)`")
+      ways.append("`tollfs approve \(ShellWord.quoted(request.task.description)) --max \(standing.open + request.cost)`")
     }
     // Waiting helps only where every cap that refuses is a window, and an empty window has room for the purchase.
     let ends = exceeded.compactMap { request.cost <= $0.limit ? $0.window?.end : nil }
     if ends.count == exceeded.count, let last = ends.max() {
-      ways.append("wait until \(DateText.moment(last, in: timeZone))")
+      if let doubt = standing.doubt, doubt.machine >= last {
+        ways.append("look at the task's `status`, with whose answer the API tells the time")
+      } else {
+        ways.append("wait until \(DateText.moment(last, in: timeZone))")
+      }
     }
     return ways.joined(separator: ", or ")
   }

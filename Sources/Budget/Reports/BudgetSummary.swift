@@ -24,9 +24,11 @@ public struct BudgetSummary: Sendable, Hashable {
     public let upTo: Dollars
   }
 
-  /// The moment that the windows were reckoned by: the present, or the time of the last event if the clock has run backwards.
+  /// The moment that the windows were reckoned by: the present, as far as it can be believed.
   public let now: Date
   public let timeZone: TimeZone
+  /// Set when windows would be later ones if an API confirmed the machine's clock.
+  public let doubt: ClockDoubt?
   /// Whether any cap is set; if not, nothing billed is opened.
   public let isConfigured: Bool
   /// All five, in the order of the configuration.

@@ -8,13 +8,13 @@ extension Ledger {
   /// How each cap stands.
   public func summary(caps: BudgetCaps?) async throws(BudgetFailure) -> BudgetSummary {
     await findOrphans()
-    let (clock, timeZone) = (clock, timeZone)
+    let timekeeper = timekeeper
     return try await store.read { db in
-      let now = try LedgerQueries.now(clock, in: db)
+      let time = try LedgerQueries.time(timekeeper, in: db)
       let approvals = try LedgerQueries.approvals(in: db).sorted { $0.key < $1.key }
       return BudgetSummary(
-        now: now, timeZone: timeZone, isConfigured: caps?.limitsAnything ?? false,
-        windows: try Self.windows(caps, BudgetWindows(at: now, timeZone: timeZone), in: db),
+        now: time.now, timeZone: time.timeZone, doubt: time.doubt, isConfigured: caps?.limitsAnything ?? false,
+        windows: try Self.windows(caps, BudgetWindows(at: time.now, timeZone: time.timeZone), in: db),
         unsettled: try LedgerQueries.charged(state: .unsettled, in: db),
         assumeUnknown: caps?.assumeUnknown ?? BudgetCaps.defaultAssumption,
         approvals: approvals.map { BudgetSummary.Approval(task: $0.key, upTo: $0.value) })
@@ -22,9 +22,37 @@ extension Ledger {
   }
 
   /// One row a purchase with its present state, oldest first.
-  public func purchases() async throws(BudgetFailure) -> [Purchase] {
-    await findOrphans()
-    return try await store.read { db in try LedgerQueries.purchases(in: db) }
+  /// - Parameters:
+  ///   - id: only purchases after this one; 0 for all.
+  ///   - limit: at most so many. Long ledgers are read piece by piece: see ``forEachPurchase(_:)``.
+  public func purchases(after id: Int64 = 0, limit: Int = .max) async throws(BudgetFailure) -> [Purchase] {
+    if id == 0 { await findOrphans() }
+    return try await store.read { db in try LedgerQueries.purchases(after: id, limit: limit, in: db) }
+  }
+
+  /// So many rows are in memory at once, and for so long nothing else can be written: some milliseconds.
+  private static let pieceLength = 1_000
+
+  /// Goes through all purchases, oldest first, without holding them all in memory or keeping others from the ledger meanwhile.
+  public func forEachPurchase(_ body: (Purchase) -> Void) async throws(BudgetFailure) {
+    var last: Int64 = 0
+    while true {
+      let piece = try await purchases(after: last, limit: Self.pieceLength)
+      piece.forEach(body)
+      guard let end = piece.last, piece.count == Self.pieceLength else { return }
+      last = end.id
+    }
+  }
+
+  /// Goes through all events in the same way.
+  public func forEachEvent(_ body: (LedgerEvent) -> Void) async throws(BudgetFailure) {
+    var last: Int64 = 0
+    while true {
+      let piece = try await events(after: last, limit: Self.pieceLength)
+      piece.forEach(body)
+      guard let end = piece.last, piece.count == Self.pieceLength else { return }
+      last = end.id
+    }
   }
 
   /// What happened, oldest first.
@@ -52,7 +80,7 @@ extension Ledger {
       let events = try Row.fetchCursor(db, sql: "SELECT * FROM events ORDER BY id")
       while let row = try events.next() { try replayed.apply(try LedgerEvent(row)) }
       var kept = LedgerBook(approvals: try LedgerQueries.approvals(in: db))
-      for purchase in try LedgerQueries.purchases(in: db) { kept.purchases[purchase.id] = purchase }
+      for purchase in try LedgerQueries.purchases(after: 0, limit: .max, in: db) { kept.purchases[purchase.id] = purchase }
       let numbers = Set(replayed.purchases.keys).union(kept.purchases.keys).sorted()
       var findings = numbers.filter { replayed.purchases[$0] != kept.purchases[$0] }
         .map { "purchase \($0) is not what its events say" }
@@ -62,7 +90,7 @@ extension Ledger {
   }
 
   /// A full disk must not hide how the budget stands, and the sums are the same before and after.
-  private func findOrphans() async {
+  func findOrphans() async {
     do {
       try await markOrphans()
     } catch {
