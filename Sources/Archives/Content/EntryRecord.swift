@@ -56,7 +56,7 @@ struct EntryRecord {
   }
 
   /// Sizes of more than 4 GiB keep their low bits where the writer knew no Zip64.
-  private static func agree(_ announced: UInt64, _ found: UInt64) -> Bool {
+  static func agree(_ announced: UInt64, _ found: UInt64) -> Bool {
     announced == found || announced == found & UInt64(UInt32.max)
   }
 

@@ -13,6 +13,16 @@ struct CentralDirectory {
   /// What stands before the archive, in bytes: offsets in the archive count from there.
   let base: UInt64
 
+  /// For each entry, where the next header, or the directory, begins.
+  var limits: [UInt64] {
+    var limits = [UInt64](repeating: start, count: entries.count)
+    for index in entries.indices.dropLast().reversed() {
+      let next = entries[index + 1].offset
+      limits[index] = next > entries[index].offset ? min(next, limits[index + 1]) : limits[index + 1]
+    }
+    return limits
+  }
+
   /// - Parameters:
   ///   - mayHavePrefix: whether something else may stand before the archive.
   ///   - first: the first offset that can be read; what is before it has gone by.
@@ -22,7 +32,8 @@ struct CentralDirectory {
     var failure: ArchiveFailure?
     for candidate in try EndFinder.candidates(source, readableFrom: first) {
       do {
-        self = try Self.read(source, candidate, limits: limits, mayHavePrefix: mayHavePrefix)
+        let end = try EndFinder.resolve(candidate, source)
+        self = try Self.read(source, end, limits: limits, mayHavePrefix: mayHavePrefix)
         return
       } catch let refusal as ArchiveFailure where refusal.kind == .badStructure {
         failure = failure ?? refusal
@@ -38,7 +49,7 @@ struct CentralDirectory {
   }
 
   private static func read(
-    _ source: any RandomAccessSource, _ end: EndFinder.Candidate, limits: ArchiveLimits, mayHavePrefix: Bool
+    _ source: any RandomAccessSource, _ end: EndFinder.Resolved, limits: ArchiveLimits, mayHavePrefix: Bool
   ) throws -> CentralDirectory {
     let size = end.summary.directorySize
     guard size <= end.directoryEnd else {
@@ -67,7 +78,7 @@ struct CentralDirectory {
   /// Right before the end records, with everything moved by what stands before the archive; else literally where they say, for
   /// archives with padding between.
   private static func place(
-    of end: EndFinder.Candidate, _ source: any RandomAccessSource, mayHavePrefix: Bool
+    of end: EndFinder.Resolved, _ source: any RandomAccessSource, mayHavePrefix: Bool
   ) throws -> Place {
     let (size, offset) = (end.summary.directorySize, end.summary.directoryOffset)
     let start = end.directoryEnd - size

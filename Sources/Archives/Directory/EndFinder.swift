@@ -1,13 +1,20 @@
 /// Finds the end records of an archive that can be read at any place.
 enum EndFinder {
+  /// Something that may be an end record, and where it stands.
   struct Candidate {
+    let record: EndRecord
+    let position: UInt64
+  }
+
+  /// What an end record says together with the Zip64 one that may belong to it.
+  struct Resolved {
     let summary: EndSummary
     /// Where the central directory must end: at the Zip64 end record, or else at the end record.
     let directoryEnd: UInt64
   }
 
   /// The longest comment (APPNOTE 4.4.12 gives its length 16 bits) and the record itself.
-  private static let reach = 65_535 + RecordLength.end
+  static let reach = 65_535 + RecordLength.end
   /// The signature may occur in a comment and in what follows the archive; an archive that has it more often is not worth the reads.
   private static let attempts = 8
 
@@ -27,24 +34,23 @@ enum EndFinder {
       if tail[index] == UInt8(ascii: "P"), tail[index...].signature == Signature.end,
         let record = EndRecord(tail[index...]), record.commentLength <= tail.count - index - RecordLength.end
       {
-        found.append(try candidate(record, at: start + UInt64(index), source))
+        found.append(Candidate(record: record, position: start + UInt64(index)))
       }
       index -= 1
     }
     return found
   }
 
-  private static func candidate(
-    _ record: EndRecord, at position: UInt64, _ source: any RandomAccessSource
-  ) throws -> Candidate {
-    if let (zip64, place) = try zip64(before: position, source) {
-      return Candidate(summary: EndSummary(end: record, zip64: zip64), directoryEnd: place)
-    }
-    return Candidate(summary: EndSummary(end: record, zip64: nil), directoryEnd: position)
+  static func resolve(_ candidate: Candidate, _ source: any RandomAccessSource) throws -> Resolved {
+    let zip64 = try zip64(before: candidate.position, source)
+    return Resolved(
+      summary: EndSummary(end: candidate.record, zip64: zip64?.record),
+      directoryEnd: zip64?.position ?? candidate.position)
   }
 
-  /// The locator stands right before the end record (APPNOTE 4.3.6); the record it points to is looked for there, and right before
-  /// the locator, where it is when something stands before the archive.
+  /// The locator stands right before the end record (APPNOTE 4.3.6). The record it points to is looked for right before the locator,
+  /// where it always is unless somebody uses the part of it that is reserved, and then there: what stands before the archive
+  /// makes the locator point too far back, where a package would have to be fetched for nothing.
   private static func zip64(
     before position: UInt64, _ source: any RandomAccessSource
   ) throws -> (record: Zip64EndRecord, position: UInt64)? {
@@ -56,7 +62,7 @@ enum EndFinder {
     cursor.skip(8)
     let announced = cursor.u64()
     let usual = position - locatorLength - min(position - locatorLength, UInt64(RecordLength.zip64End))
-    for place in [announced, usual] where place < position {
+    for place in [usual, announced] where place < position {
       let bytes = try source.read(at: place, count: RecordLength.zip64End)
       if bytes[...].signature == Signature.zip64End, let record = Zip64EndRecord(bytes[...]) { return (record, place) }
     }

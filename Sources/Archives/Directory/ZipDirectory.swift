@@ -7,8 +7,11 @@ public struct ZipDirectory: Sendable {
   /// A file of the archive, and where its content lies.
   public struct File: Sendable {
     public let member: ArchiveMember
-    /// Of the local header, from the start of the source. The content begins behind that header, whose length only it tells.
+    /// Of the local header, from the start of the source. The content begins behind that header, whose length only it tells;
+    /// see ``LocalHeaderCheck``.
     public let headerOffset: UInt64
+    /// Where the next header, or the central directory, begins: header and content end there or before.
+    public let limit: UInt64
     public let compressedSize: ByteCount
     /// APPNOTE 4.4.5.
     public let compressionMethod: UInt16
@@ -29,23 +32,50 @@ public struct ZipDirectory: Sendable {
   /// Reads the end of the archive and its central directory; blocks as long as the source does.
   /// - Throws: ``ArchiveFailure``, or what the source throws.
   public init(reading source: any RandomAccessSource, options: ArchiveOptions) throws {
-    let central = try CentralDirectory(source, limits: options.limits)
+    try self.init(CentralDirectory(source, limits: options.limits), options: options)
+  }
+
+  init(_ central: CentralDirectory, options: ArchiveOptions) throws(ArchiveFailure) {
     let namer = MemberNamer(options)
+    let limits = central.limits
     var files: [File] = []
     var directories: [Directory] = []
-    for entry in central.entries {
+    for (index, entry) in central.entries.enumerated() {
       switch try namer.next(entry.fields, isSizeKnown: true) {
       case .directory(let path, let modified):
         if let path { directories.append(Directory(path: path, modified: modified)) }
       case .file(let member):
-        files.append(
-          File(
-            member: member.with(size: entry.fields.size, crc32: entry.fields.crc32), headerOffset: entry.offset,
-            compressedSize: ByteCount(Int64(clamping: entry.fields.compressedSize)),
-            compressionMethod: entry.fields.method, refusal: entry.fields.refusal))
+        // Of several entries for one content the first has it, as when the archive is read as a stream.
+        let isRepeated = index > 0 && central.entries[index - 1].offset == entry.offset
+        files.append(File(member, entry, limit: limits[index], isRepeated: isRepeated))
       }
     }
     self.files = files
     self.directories = directories
+  }
+}
+
+extension ZipDirectory.File {
+  init(_ member: ArchiveMember, _ entry: CentralDirectory.Entry, limit: UInt64, isRepeated: Bool) {
+    let fields = entry.fields
+    self.init(
+      member: member.with(size: fields.size, crc32: fields.crc32), headerOffset: entry.offset, limit: limit,
+      compressedSize: ByteCount(Int64(clamping: fields.compressedSize)), compressionMethod: fields.method,
+      refusal: fields.refusal ?? Self.refusal(entry, limit: limit, isRepeated: isRepeated))
+  }
+
+  /// What the directory alone shows to be wrong.
+  private static func refusal(
+    _ entry: CentralDirectory.Entry, limit: UInt64, isRepeated: Bool
+  ) -> ArchiveFailure? {
+    if entry.fields.method == Method.stored, entry.fields.compressedSize != entry.fields.size {
+      return ArchiveFailure(.badStructure, "it is stored, but its two sizes differ")
+    }
+    let room = limit - min(limit, entry.offset)
+    let header = UInt64(RecordLength.localHeader)
+    guard !isRepeated, room >= header, entry.fields.compressedSize <= room - header else {
+      return ArchiveFailure(.badStructure, "its content overlaps with that of another member")
+    }
+    return nil
   }
 }
