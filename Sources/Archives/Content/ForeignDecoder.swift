@@ -10,10 +10,13 @@ struct ForeignDecoder {
   /// Largest LZMA dictionary in bytes. liblzma reserves it all at once; 7-Zip's largest preset takes 64 MiB, its newest 256.
   private static let largestDictionary: UInt32 = 256 << 20
 
-  let fields: EntryFields
+  let method: UInt16
+  /// Of the general purpose flags (APPNOTE 4.4.4) those that belong to the method: bits 1 and 2.
+  let flags: UInt16
   let compressedSize: UInt64
   let size: UInt64
-  let crc32: UInt32
+  /// nil if it is not known, and then it is not checked.
+  let crc32: UInt32?
 
   enum Outcome {
     case ended
@@ -27,9 +30,10 @@ struct ForeignDecoder {
   ) throws -> Outcome {
     if size == 0 {
       // libarchive finds nothing where Python wrote the LZMA of nothing.
-      return crc32 == 0 ? .ended : .damaged(ArchiveFailure(.badChecksum, "its content does not match its checksum"))
+      if crc32 ?? 0 == 0 { return .ended }
+      return .damaged(ArchiveFailure(.badChecksum, "its content does not match its checksum"))
     }
-    if fields.method == Method.lzma, let refusal = try lzmaRefusal(spool, at: offset) { return .damaged(refusal) }
+    if method == Method.lzma, let refusal = try lzmaRefusal(spool, at: offset) { return .damaged(refusal) }
     guard let archive = archive_read_new() else { return .damaged(ArchiveFailure(.io, "libarchive has no memory")) }
     defer { archive_read_free(archive) }
     let feed = ForeignFeed(
@@ -86,8 +90,7 @@ struct ForeignDecoder {
     return ArchiveFailure(.limitExceeded, "it needs a dictionary of more than \(Self.largestDictionary) bytes")
   }
 
-  /// A local header (APPNOTE 4.3.7) with a Zip64 field, whatever the sizes. Of the flags only those remain that belong to the
-  /// method (4.4.4, bits 1 and 2).
+  /// A local header (APPNOTE 4.3.7) with a Zip64 field, whatever the sizes.
   private var header: [UInt8] {
     var bytes: [UInt8] = []
     func put(_ value: UInt64, _ count: Int) {
@@ -95,10 +98,10 @@ struct ForeignDecoder {
     }
     put(UInt64(Signature.localHeader), 4)
     put(45, 2)
-    put(UInt64(fields.flags & 0b110), 2)
-    put(UInt64(fields.method), 2)
+    put(UInt64(flags & 0b110), 2)
+    put(UInt64(method), 2)
     put(0, 4)
-    put(UInt64(crc32), 4)
+    put(UInt64(crc32 ?? 0), 4)
     put(UInt64(UInt32.max), 4)
     put(UInt64(UInt32.max), 4)
     put(1, 2)
@@ -109,6 +112,20 @@ struct ForeignDecoder {
     put(size, 8)
     put(compressedSize, 8)
     return bytes
+  }
+}
+
+extension ForeignDecoder {
+  init(_ fields: EntryFields, compressedSize: UInt64) {
+    self.init(
+      method: fields.method, flags: fields.flags, compressedSize: compressedSize, size: fields.size,
+      crc32: fields.crc32)
+  }
+
+  /// The flags are not remembered: libarchive finds the end of LZMA data by the size, whether or not they are marked.
+  init(_ place: MemberPlace) {
+    self.init(
+      method: place.method, flags: 0, compressedSize: place.rawCount, size: place.contentCount, crc32: place.crc32)
   }
 }
 

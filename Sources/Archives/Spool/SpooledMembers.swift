@@ -120,8 +120,7 @@ extension ZipStreamReader {
     case .refused(let failure, _): return failure
     case .undelimited: return ArchiveFailure(.encrypted, "its header is encrypted")
     case .foreign(let compressedSize):
-      let decoder = ForeignDecoder(
-        fields: fields, compressedSize: compressedSize, size: fields.size, crc32: fields.crc32)
+      let decoder = ForeignDecoder(fields, compressedSize: compressedSize)
       let outcome = try decoder.decode(
         extraction.source.spool, at: start - extraction.source.start, output: output)
       if case .damaged(let failure) = outcome { return failure }

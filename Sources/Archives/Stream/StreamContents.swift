@@ -145,8 +145,7 @@ extension ZipStreamReader {
     let fields = foreign.header.fields
     ledger.append(EntryRecord(fields, offset: foreign.offset))
     if let member = foreign.member {
-      let decoder = ForeignDecoder(
-        fields: fields, compressedSize: fields.compressedSize, size: fields.size, crc32: fields.crc32)
+      let decoder = ForeignDecoder(fields, compressedSize: fields.compressedSize)
       switch try decoder.decode(spool, at: 0, output: { try delivery.data($0, of: member) }) {
       case .ended: try delivery.ended(member.with(size: fields.size, crc32: fields.crc32))
       case .damaged(let failure): try delivery.failed(member, failure)
