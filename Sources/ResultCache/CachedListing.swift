@@ -19,15 +19,19 @@ public struct CachedListing: Hashable, Sendable {
   public let downloadedAt: Date
   /// Whether the download was paid for.
   public let billed: Bool
+  /// Set for the directory of a package that is read by ranges: the version that it is of.
+  public let package: PackageVersion?
 
   public init(
-    state: State, members: [CachedMember], directories: [CachedDirectory], downloadedAt: Date, billed: Bool
+    state: State, members: [CachedMember], directories: [CachedDirectory], downloadedAt: Date, billed: Bool,
+    package: PackageVersion? = nil
   ) {
     self.state = state
     self.members = members
     self.directories = directories
     self.downloadedAt = downloadedAt
     self.billed = billed
+    self.package = package
   }
 
   /// The sum of all members' sizes, whether their bytes are here or not.
@@ -41,7 +45,8 @@ public struct CachedListing: Hashable, Sendable {
 /// Which download a listing is of, and how much of it is left. Equal versions of one task mean equal listings.
 public struct ListingVersion: Hashable, Sendable {
   let generation: Int64
-  let storedFiles: Int
+  /// How often a file became stored, evicted or damaged.
+  let changes: Int64
 }
 
 /// One file of a task's results.
@@ -49,7 +54,8 @@ public struct CachedMember: Hashable, Sendable {
   public enum State: Hashable, Sendable {
     /// The bytes are in the cache.
     case stored
-    /// The bytes were dropped to make room.
+    /// The bytes were dropped to make room, or were never fetched. Of a member with a ``CachedMember/place`` some may be here:
+    /// ``ResultCache/sparse(_:of:costs:)`` knows.
     case evicted
     /// Listed, but it can't be opened: the archive's member was encrypted or damaged (the caller's own word), or the cached
     /// bytes are damaged (``CachedListing/damageWord``, and ``CachedMember/isDamaged`` is true).
@@ -71,10 +77,12 @@ public struct CachedMember: Hashable, Sendable {
   public let state: State
   /// Whether the bytes were stored whole once, and were lost or changed on disk since then.
   public let isDamaged: Bool
+  /// Where its bytes are in the package; nil where it can't be fetched by itself.
+  public let place: CachedPlace?
 
   public init(
     ordinal: Int, path: [String], size: ByteCount, modifiedSeconds: Int64, modifiedNanoseconds: Int32, crc32: UInt32?,
-    state: State, isDamaged: Bool = false
+    state: State, isDamaged: Bool = false, place: CachedPlace? = nil
   ) {
     self.ordinal = ordinal
     self.path = path
@@ -84,6 +92,26 @@ public struct CachedMember: Hashable, Sendable {
     self.crc32 = crc32
     self.state = state
     self.isDamaged = isDamaged
+    self.place = place
+  }
+}
+
+/// Where a member is in its package. The cache only keeps it; what it means is up to who reads packages.
+public struct CachedPlace: Hashable, Sendable {
+  /// Where the member's header begins.
+  public let headerOffset: UInt64
+  /// Header and content end at or before here.
+  public let limit: UInt64
+  /// Bytes of the content in the package.
+  public let compressedSize: ByteCount
+  /// How it is compressed, as the package writes it.
+  public let method: UInt16
+
+  public init(headerOffset: UInt64, limit: UInt64, compressedSize: ByteCount, method: UInt16) {
+    self.headerOffset = headerOffset
+    self.limit = limit
+    self.compressedSize = compressedSize
+    self.method = method
   }
 }
 

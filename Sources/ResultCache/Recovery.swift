@@ -45,7 +45,9 @@ struct Recovery: Sendable {
   /// even if nothing arrived: nobody knows whether the request had left, and a second purchase is the user's decision.
   private func end(_ row: TaskRow) throws(CacheFailure) {
     let arrived = try dropIncomplete(row)
-    if arrived == 0, !row.isBilled {
+    // A directory that was not read to its end is read again; what was published before it stays as it is.
+    let isOnlyNames = row.arrivingPackage == nil ? false : try !hasObjects(row)
+    if arrived == 0 && !row.isBilled || isOnlyNames {
       try core.index.writeBlocking(durably: true) { _ = try Publishing.withdraw($0, task: row) }
       return
     }
@@ -58,6 +60,14 @@ struct Recovery: Sendable {
     core.logger.warning(
       "a download was cut off by the end of its program; what arrived whole is kept",
       metadata: ["task": "\(row.path)", "files": "\(arrived)"])
+  }
+
+  private func hasObjects(_ row: TaskRow) throws(CacheFailure) -> Bool {
+    try core.index.readBlocking { db in
+      try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT * FROM object WHERE task = ? AND generation = ?)",
+        arguments: [row.id, row.arriving]) ?? false
+    }
   }
 
   /// Forgets members whose file is not there or has another length: after a power loss the index may know more than the disk.
@@ -91,13 +101,10 @@ struct Recovery: Sendable {
 
   /// Removes the files in a task's folder that the index does not know.
   private func sweep(_ row: TaskRow) throws(CacheFailure) {
-    let known = Set(
-      try core.index.readBlocking { db in
-        try String.fetchAll(db, sql: "SELECT name FROM object WHERE task = ?", arguments: [row.id])
-      })
-    for name in Directories.names(in: core.layout.objects(of: row.folder)) where !known.contains(name) {
-      unlink(core.layout.object(name, of: row.folder))
-    }
+    // Listed before the index is asked: whoever makes a file, of a member that is fetched in parts, writes its name there first.
+    let names = Directories.names(in: core.layout.objects(of: row.folder))
+    let known = try core.index.readBlocking { try KnownFiles.names($0, task: row.id) }
+    for name in names where !known.contains(name) { unlink(core.layout.object(name, of: row.folder)) }
     Directories.remove(core.layout.spool(of: row.folder))
     try core.index.writeBlocking { try Publishing.markSwept($0, task: row.id) }
   }

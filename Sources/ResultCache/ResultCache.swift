@@ -64,11 +64,7 @@ public final class ResultCache: Sendable {
   public func version(of task: TaskPath) async throws(CacheFailure) -> ListingVersion? {
     try await core.index.read { db in
       guard let row = try TaskRow.find(db, path: task.description), row.state != nil else { return nil }
-      // Within a generation files only ever stop being stored, so that their number tells whether any did.
-      let stored = try Int.fetchOne(
-        db, sql: "SELECT count(*) FROM member WHERE task = ? AND generation = ? AND state = 'stored'",
-        arguments: [row.id, row.generation])
-      return ListingVersion(generation: row.generation, storedFiles: stored ?? 0)
+      return ListingVersion(generation: row.generation, changes: row.changes)
     }
   }
 
@@ -210,6 +206,26 @@ public final class ResultCache: Sendable {
         case .pinned: throw CacheFailure(.pinned, "\(task) is pinned")
         case .busy, .inUse: usleep(Self.evictionPause)
         }
+      }
+      throw CacheFailure(.io, "\(task) is being downloaded")
+    }
+  }
+
+  /// Does something with a task that is known while nobody else changes it. Blocking work, off the pool.
+  func holding(
+    _ task: TaskPath, _ body: @escaping @Sendable (TaskRow) throws(CacheFailure) -> Void
+  ) async throws(CacheFailure) {
+    let core = core
+    try await OffPool.run { () throws(CacheFailure) in
+      for _ in 0..<Self.evictionTries {
+        guard let row = try core.index.readBlocking({ try TaskRow.find($0, path: task.description) }) else { return }
+        if let lock = try FileLock.attempt(core.layout.lock(of: row.folder)) {
+          return try withExtendedLifetime(lock) { () throws(CacheFailure) in
+            _ = try Recovery(core: core).settleLocked(path: row.path)
+            try body(row)
+          }
+        }
+        usleep(Self.evictionPause)
       }
       throw CacheFailure(.io, "\(task) is being downloaded")
     }

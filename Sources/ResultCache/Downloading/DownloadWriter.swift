@@ -100,6 +100,29 @@ public final class DownloadWriter: Sendable {
     }
   }
 
+  /// Says that what is listed is the directory of this package. What is here of the same version stays when the listing is
+  /// published; of another version nothing does.
+  public func listPackage(_ version: PackageVersion) {
+    state.withLock { $0.package = version }
+  }
+
+  /// Lists a member without its bytes: it is fetched by itself when somebody wants it.
+  /// - Parameter place: where it is in the package.
+  public func listMember(
+    ordinal: Int, path: [String], size: ByteCount, modifiedSeconds: Int64, modifiedNanoseconds: Int32, crc32: UInt32?,
+    place: CachedPlace?
+  ) throws(CacheFailure) {
+    try state.withLock { state throws(CacheFailure) in
+      try state.checkOpen()
+      state.listed.append(
+        MemberRow(
+          ordinal: Int64(ordinal), path: JoinedPath.join(path), size: size.bytes, modifiedSeconds: modifiedSeconds,
+          modifiedNanoseconds: modifiedNanoseconds, crc32: crc32, state: .evicted, place: place))
+      state.hasContent = true
+      if state.listed.count >= WriterState.listedAtOnce { try session.list(&state) }
+    }
+  }
+
   /// Ends the download as complete: brings everything to the disk, then publishes the listing, durably.
   /// - Throws: `.io` or `.noSpace`; the download is then still open, and ``breakOff(reason:word:)`` keeps what it brought.
   public func finish() throws(CacheFailure) -> CachedListing {
@@ -179,10 +202,17 @@ struct WriterState {
   /// Objects that the index knows and the disk perhaps not.
   var unsynchronized: [DurableObjects.Written] = []
   var unsynchronizedBytes: Int64 = 0
+  /// The package whose directory this is.
+  var package: PackageVersion?
+  /// Members that were listed and are not in the index yet.
+  var listed: [MemberRow] = []
   /// The members that ended, by ordinal.
   var ended: [Int: EndedMember] = [:]
 
   var isEnded: Bool { lock == nil }
+
+  /// About a hundredth of a second of inserts: other processes wait for the index no longer than that.
+  static let listedAtOnce = 1_000
 
   struct EndedMember {
     let objectID: Int64

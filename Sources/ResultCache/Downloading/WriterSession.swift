@@ -127,6 +127,21 @@ struct WriterSession: Sendable {
     }
   }
 
+  /// Writes down what was listed and not yet written: a directory of many files is not worth a transaction for each.
+  func list(_ state: inout WriterState) throws(CacheFailure) {
+    guard state.package != nil || !state.listed.isEmpty else { return }
+    let (package, listed) = (state.package, state.listed)
+    try core.index.writeBlocking { db in
+      if let package {
+        try db.execute(
+          sql: "UPDATE task SET arriving_size = ?, arriving_validator = ? WHERE id = ?",
+          arguments: [package.size.bytes, package.validator, row.id])
+      }
+      for member in listed { try member.insert(db, task: row.id, generation: generation) }
+    }
+    state.listed = []
+  }
+
   /// Brings what has arrived to the disk and notes it.
   private func synchronize(_ state: inout WriterState) throws(CacheFailure) {
     let stamps = try DurableObjects.synchronize(state.unsynchronized, folder: folder, directory: core.directory)
@@ -149,6 +164,7 @@ struct WriterSession: Sendable {
       core.logger.warning(
         "can't bring a download to the disk", metadata: ["task": "\(task)", "reason": "\(error.reason)"])
     }
+    try list(&state)
     let now = core.environment.now()
     let (listing, dropped) = try core.index.writeBlocking(durably: true) { db in
       guard let row = try TaskRow.find(db, id: row.id), row.arriving == generation else {
@@ -193,7 +209,7 @@ struct WriterSession: Sendable {
 
   private func remove(_ names: [String]) {
     guard !names.isEmpty else { return }
-    for name in names { unlink(core.layout.object(name, of: row.folder)) }
+    core.layout.remove(names, of: row.folder)
     // Where this fails the next start sweeps the folder once more.
     try? core.index.writeBlocking { try Publishing.markSwept($0, task: row.id) }
   }

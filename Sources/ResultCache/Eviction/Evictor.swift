@@ -34,7 +34,7 @@ struct Evictor: Sendable {
       case .pinned: return .pinned
       case .dropped(let dropped, let count): (names, bytes) = (dropped, count)
       }
-      for name in names { unlink(core.layout.object(name, of: row.folder)) }
+      core.layout.remove(names, of: row.folder)
       try core.index.writeBlocking { try Publishing.markSwept($0, task: row.id) }
       try? core.recount()
       core.logger.debug(

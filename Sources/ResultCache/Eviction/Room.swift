@@ -63,7 +63,7 @@ struct Room: Sendable {
     let rows = try Row.fetchAll(
       db,
       sql: """
-        SELECT task.id AS id, billed, pinned, last_used, sum(object.size) AS bytes
+        SELECT task.id AS id, task.billed AS billed, pinned, task.last_used AS last_used, sum(object.size) AS bytes
         FROM task JOIN object ON object.task = task.id
         WHERE task.arriving IS NULL AND task.id IS NOT ? GROUP BY task.id
         """, arguments: [task])

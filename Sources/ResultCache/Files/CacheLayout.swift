@@ -8,7 +8,8 @@ import Tasks
 /// lock                         held shared by every process that uses the cache
 /// startup                      held while a process opens the cache
 /// locks/FOLDER                 held by the one who changes a task: downloads, evicts or recovers it
-/// objects/FOLDER/NAME          the bytes of one member, at offset 0
+/// objects/FOLDER/NAME          the bytes of one member, at offset 0; or the seek points of one
+/// objects/FOLDER/NAME.map      which of the bytes are here, and their checksums, while some are missing
 /// spool/FOLDER/                raw temporary files of a running download
 /// damaged-TIME/                a damaged index and its objects, moved aside
 /// ```
@@ -27,6 +28,7 @@ struct CacheLayout: Sendable {
 
   func objects(of folder: String) -> String { objects + "/" + folder }
   func object(_ name: String, of folder: String) -> String { objects + "/" + folder + "/" + name }
+  func map(_ name: String, of folder: String) -> String { object(name, of: folder) + Self.mapSuffix }
   func lock(of folder: String) -> String { locks + "/" + folder }
   func spool(of folder: String) -> String { spool + "/" + folder }
 
@@ -42,6 +44,16 @@ struct CacheLayout: Sendable {
       halves.1 = (halves.1 ^ UInt64(byte)) &* prime
     }
     return hex(halves.0) + hex(halves.1)
+  }
+
+  static let mapSuffix = ".map"
+
+  /// Removes files that the index no longer knows.
+  func remove(_ names: [String], of folder: String) {
+    for name in names {
+      unlink(object(name, of: folder))
+      unlink(map(name, of: folder))
+    }
   }
 
   static func randomName() -> String { hex(.random(in: .min ... .max)) }

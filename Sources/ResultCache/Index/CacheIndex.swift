@@ -24,7 +24,7 @@ final class CacheIndex: Sendable {
       try pool.write { db in
         let version = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         if version > IndexSchema.version { throw CacheFailure.tooNew(layout.root, version) }
-        if version == 0 { try IndexSchema.create(db) }
+        if version < IndexSchema.version { try IndexSchema.migrate(db, from: version) }
       }
       try Self.check(pool, size: Self.size(of: layout.index))
     } catch {

@@ -6,9 +6,16 @@ import GRDB
 /// download fills `arriving`, which becomes the published one in a single transaction at its end.
 enum IndexSchema {
   /// Kept in SQLite's user_version. A higher number in the file means that a newer version made it.
-  static let version: Int64 = 1
+  static let version: Int64 = 2
 
-  static func create(_ db: Database) throws {
+  /// Brings an index of an earlier version, or an empty one, to this one. Runs in one transaction.
+  static func migrate(_ db: Database, from version: Int64) throws {
+    if version < 1 { try createFirst(db) }
+    if version < 2 { try addPackages(db) }
+    try db.execute(sql: "PRAGMA user_version = \(Self.version)")
+  }
+
+  private static func createFirst(_ db: Database) throws {
     try db.execute(
       sql: """
         CREATE TABLE task (
@@ -69,6 +76,81 @@ enum IndexSchema {
         ) STRICT;
         CREATE INDEX object_by_task ON object (task, generation, size);
         """)
-    try db.execute(sql: "PRAGMA user_version = \(version)")
+  }
+
+  /// Version 2: packages that are read by ranges, members that are here in part, and eviction by use and price.
+  ///
+  /// Sums are kept by triggers: asking how much there is must not take longer the more there is.
+  private static func addPackages(_ db: Database) throws {
+    try db.execute(
+      sql: """
+        ALTER TABLE task ADD COLUMN package_size INTEGER;           -- of the published listing; NULL: not of a package
+        ALTER TABLE task ADD COLUMN package_validator TEXT;
+        ALTER TABLE task ADD COLUMN arriving_size INTEGER;          -- the same of what arrives
+        ALTER TABLE task ADD COLUMN arriving_validator TEXT;
+        ALTER TABLE task ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE task ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE task ADD COLUMN used_age REAL NOT NULL DEFAULT 0;  -- the clock of eviction at the last use
+        ALTER TABLE member ADD COLUMN header_offset INTEGER;        -- NULL: no place of its own in a package
+        ALTER TABLE member ADD COLUMN place_limit INTEGER;
+        ALTER TABLE member ADD COLUMN compressed_size INTEGER;
+        ALTER TABLE member ADD COLUMN method INTEGER;
+        ALTER TABLE object ADD COLUMN single INTEGER NOT NULL DEFAULT 0;   -- 1: fetched, and so evicted, by itself
+        ALTER TABLE object ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;  -- 1: a map beside it says what is here;
+                                                                           -- size is then what that uses or may use
+        ALTER TABLE object ADD COLUMN claimants INTEGER NOT NULL DEFAULT 0;  -- processes that may use less than size
+        ALTER TABLE object ADD COLUMN billed INTEGER NOT NULL DEFAULT 0;   -- of single ones, as all that follows
+        ALTER TABLE object ADD COLUMN refetch INTEGER NOT NULL DEFAULT 0;  -- bytes to fetch to have it again
+        ALTER TABLE object ADD COLUMN last_used INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE object ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE object ADD COLUMN used_age REAL NOT NULL DEFAULT 0;
+        CREATE INDEX object_single ON object (task) WHERE single;
+        CREATE TABLE points (
+          id INTEGER PRIMARY KEY,
+          task INTEGER NOT NULL,
+          path TEXT NOT NULL,
+          name TEXT NOT NULL,
+          size INTEGER NOT NULL DEFAULT 0,
+          refetch INTEGER NOT NULL,
+          last_used INTEGER NOT NULL,
+          uses INTEGER NOT NULL DEFAULT 1,
+          used_age REAL NOT NULL DEFAULT 0,
+          UNIQUE (task, path)
+        ) STRICT;
+        CREATE TABLE held (
+          id INTEGER PRIMARY KEY CHECK (id = 1),
+          bytes INTEGER NOT NULL,                    -- of all objects and seek points
+          objects INTEGER NOT NULL,
+          free_age REAL NOT NULL DEFAULT 0,
+          billed_age REAL NOT NULL DEFAULT 0,
+          boot TEXT                                  -- the last one in which the cache was put in order
+        ) STRICT;
+        INSERT INTO held (id, bytes, objects) SELECT 1, coalesce(sum(size), 0), count(*) FROM object;
+        CREATE TRIGGER object_added AFTER INSERT ON object BEGIN
+          UPDATE held SET bytes = bytes + new.size, objects = objects + 1;
+        END;
+        CREATE TRIGGER object_dropped AFTER DELETE ON object BEGIN
+          UPDATE held SET bytes = bytes - old.size, objects = objects - 1;
+        END;
+        CREATE TRIGGER object_resized AFTER UPDATE OF size ON object WHEN old.size <> new.size BEGIN
+          UPDATE held SET bytes = bytes + new.size - old.size;
+        END;
+        CREATE TRIGGER points_added AFTER INSERT ON points BEGIN
+          UPDATE held SET bytes = bytes + new.size;
+        END;
+        CREATE TRIGGER points_dropped AFTER DELETE ON points BEGIN
+          UPDATE held SET bytes = bytes - old.size;
+        END;
+        CREATE TRIGGER points_resized AFTER UPDATE OF size ON points WHEN old.size <> new.size BEGIN
+          UPDATE held SET bytes = bytes + new.size - old.size;
+        END;
+        CREATE TRIGGER member_changed AFTER UPDATE OF state ON member WHEN old.state <> new.state BEGIN
+          UPDATE task SET changes = changes + 1 WHERE id = new.task;
+        END;
+        -- A task that is forgotten and comes back must not look as if nothing had happened.
+        CREATE TRIGGER task_added AFTER INSERT ON task BEGIN
+          UPDATE task SET changes = random() & 0xffffffffffff WHERE id = new.id;
+        END;
+        """)
   }
 }

@@ -22,7 +22,8 @@ extension CachedListing {
           path: JoinedPath.split(row["path"]), modifiedSeconds: row["modified_seconds"],
           modifiedNanoseconds: row["modified_nanoseconds"])
       },
-      downloadedAt: Date(timeIntervalSince1970: Double(task.downloadedAt ?? 0) / 1000), billed: task.isBilled)
+      downloadedAt: Date(timeIntervalSince1970: Double(task.downloadedAt ?? 0) / 1000), billed: task.isBilled,
+      package: task.package)
   }
 }
 
@@ -39,8 +40,7 @@ extension CachedMember {
     self.init(
       ordinal: Int(row.ordinal), path: JoinedPath.split(row.path), size: ByteCount(row.size),
       modifiedSeconds: row.modifiedSeconds, modifiedNanoseconds: row.modifiedNanoseconds, crc32: row.crc32,
-      state: state,
-      isDamaged: row.state == .damaged)
+      state: state, isDamaged: row.state == .damaged, place: row.place)
   }
 }
 

@@ -26,7 +26,10 @@ enum Publishing {
         ON CONFLICT (path) DO UPDATE SET billed = max(billed, excluded.billed)
         """, arguments: [path, folder, isBilled, now])
     try db.execute(
-      sql: "UPDATE task SET arriving = generation + 1, promised = ?, granted = 0, last_used = ? WHERE path = ?",
+      sql: """
+        UPDATE task SET arriving = generation + 1, arriving_size = NULL, arriving_validator = NULL, promised = ?,
+          granted = 0, last_used = ? WHERE path = ?
+        """,
       arguments: [promised, now, path])
     guard let row = try TaskRow.find(db, path: path) else { throw CacheFailure(.io, "the cache's index lost a row") }
     return row
@@ -38,14 +41,20 @@ enum Publishing {
     -> [String]
   {
     guard let generation = task.arriving else { return [] }
+    let relation: GenerationMerge.Relation =
+      task.state == nil ? .streams : .init(old: task.package, new: task.arrivingPackage)
     let merge = GenerationMerge(
       old: task.state == nil ? [] : try entries(db, task: task.id, generation: task.generation),
-      new: try entries(db, task: task.id, generation: generation), ending: ending.merge)
+      new: try entries(db, task: task.id, generation: generation), ending: ending.merge, relation: relation)
     for kept in merge.kept { try carry(db, kept, task: task, to: generation) }
-    try mergeDirectories(db, task: task, generation: generation, ending: ending.merge)
-    try db.execute(
-      sql: "DELETE FROM member WHERE task = ? AND generation <> ?", arguments: [task.id, generation])
-    let dropped = try dropUnreferenced(db, task: task.id, generation: generation)
+    if relation != .unrelated { try mergeDirectories(db, task: task, generation: generation, ending: ending.merge) }
+    for table in ["member", "directory"] {
+      try db.execute(
+        sql: "DELETE FROM \(table) WHERE task = ? AND generation <> ?", arguments: [task.id, generation])
+    }
+    var dropped = try dropUnreferenced(db, task: task.id, generation: generation)
+    // A task that was dropped keeps no seek points, so that there are none to be joined to another package.
+    if relation != .samePackage { dropped += try SeekPointsRow.dropAll(db, task: task.id) }
     var reason = ending.reason
     if ending.merge == .broken, !merge.isSameArchive, merge.kept.contains(where: { !$0.replacesNew }) {
       reason = (reason.map { $0 + "; " } ?? "") + "the archive has changed, and files of an earlier download were kept"
@@ -54,7 +63,8 @@ enum Publishing {
     try db.execute(
       sql: """
         UPDATE task SET generation = ?, state = ?, reason = ?, word = ?, billed = ?, downloaded_at = ?, last_used = ?,
-          arriving = NULL, promised = 0, granted = 0, unswept = ? WHERE id = ?
+          package_size = arriving_size, package_validator = arriving_validator, arriving_size = NULL,
+          arriving_validator = NULL, arriving = NULL, promised = 0, granted = 0, unswept = ? WHERE id = ?
         """,
       arguments: [
         generation, ending.merge == .complete ? "complete" : "broken", reason, ending.word, billed,
@@ -73,7 +83,10 @@ enum Publishing {
         sql: "DELETE FROM \(table) WHERE task = ? AND generation = ?", arguments: [task.id, generation])
     }
     try db.execute(
-      sql: "UPDATE task SET arriving = NULL, promised = 0, granted = 0, unswept = ? WHERE id = ?",
+      sql: """
+        UPDATE task SET arriving = NULL, arriving_size = NULL, arriving_validator = NULL, promised = 0, granted = 0,
+          unswept = ? WHERE id = ?
+        """,
       arguments: [!names.isEmpty, task.id])
     try db.execute(sql: "DELETE FROM task WHERE id = ? AND state IS NULL AND NOT unswept", arguments: [task.id])
     return names
@@ -83,12 +96,14 @@ enum Publishing {
   static func markSwept(_ db: Database, task: Int64) throws {
     try db.execute(sql: "UPDATE task SET unswept = 0 WHERE id = ?", arguments: [task])
     try db.execute(
-      sql: "DELETE FROM task WHERE id = ? AND state IS NULL AND arriving IS NULL", arguments: [task])
+      sql: "DELETE FROM task WHERE id = ? AND state IS NULL AND arriving IS NULL AND NOT pinned", arguments: [task])
   }
 
   private static func entries(_ db: Database, task: Int64, generation: Int64) throws -> [GenerationMerge.Entry] {
     try MemberRow.all(db, task: task, generation: generation).map { row in
-      GenerationMerge.Entry(ordinal: row.ordinal, path: row.path, size: row.size, crc32: row.crc32, state: row.state)
+      GenerationMerge.Entry(
+        ordinal: row.ordinal, path: row.path, size: row.size, crc32: row.crc32, state: row.state,
+        hasPart: row.object != nil || row.state == .damaged, place: row.place)
     }
   }
 
@@ -116,8 +131,22 @@ enum Publishing {
         sql: "UPDATE OR IGNORE directory SET generation = ? WHERE task = ? AND generation = ?",
         arguments: [generation, task.id, task.generation])
     }
+  }
+
+  /// Forgets all that is known of a task's results; its pin stays.
+  /// - Returns: names of files that nothing refers to any more.
+  static func forget(_ db: Database, task: TaskRow) throws -> [String] {
+    var names = try String.fetchAll(db, sql: "SELECT name FROM object WHERE task = ?", arguments: [task.id])
+    for table in ["member", "directory", "object"] {
+      try db.execute(sql: "DELETE FROM \(table) WHERE task = ?", arguments: [task.id])
+    }
+    names += try SeekPointsRow.dropAll(db, task: task.id)
     try db.execute(
-      sql: "DELETE FROM directory WHERE task = ? AND generation <> ?", arguments: [task.id, generation])
+      sql: """
+        UPDATE task SET state = NULL, reason = NULL, word = NULL, package_size = NULL, package_validator = NULL,
+          changes = changes + 1, unswept = 1 WHERE id = ?
+        """, arguments: [task.id])
+    return names
   }
 
   private static func dropUnreferenced(_ db: Database, task: Int64, generation: Int64) throws -> [String] {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Tasks
 
 /// What the index says of a task, apart from its members.
 struct TaskRow: Sendable {
@@ -17,6 +18,12 @@ struct TaskRow: Sendable {
   let downloadedAt: Int64?
   /// The generation of a running or crashed download.
   let arriving: Int64?
+  /// What is published is the directory of this package.
+  let package: PackageVersion?
+  /// What arrives is the directory of this package.
+  let arrivingPackage: PackageVersion?
+  /// Grows with every change of a member's state.
+  let changes: Int64
 
   init(_ row: Row) {
     id = row["id"]
@@ -30,6 +37,13 @@ struct TaskRow: Sendable {
     word = row["word"]
     downloadedAt = row["downloaded_at"]
     arriving = row["arriving"]
+    package = Self.package(size: row["package_size"], validator: row["package_validator"])
+    arrivingPackage = Self.package(size: row["arriving_size"], validator: row["arriving_validator"])
+    changes = row["changes"]
+  }
+
+  private static func package(size: Int64?, validator: String?) -> PackageVersion? {
+    size.map { PackageVersion(size: ByteCount($0), validator: validator) }
   }
 
   static func find(_ db: Database, path: String) throws -> TaskRow? {
@@ -61,11 +75,13 @@ struct MemberRow: Sendable {
   let state: State
   let reason: String?
   let word: String?
+  /// Of the bytes that are here: all of them where the state is `stored`, else some of them.
   let object: Int64?
+  let place: CachedPlace?
 
   init(
     ordinal: Int64, path: String, size: Int64, modifiedSeconds: Int64, modifiedNanoseconds: Int32, crc32: UInt32?,
-    state: State, reason: String? = nil, word: String? = nil, object: Int64? = nil
+    state: State, reason: String? = nil, word: String? = nil, object: Int64? = nil, place: CachedPlace? = nil
   ) {
     self.ordinal = ordinal
     self.path = path
@@ -77,6 +93,7 @@ struct MemberRow: Sendable {
     self.reason = reason
     self.word = word
     self.object = object
+    self.place = place
   }
 
   init(_ row: Row) {
@@ -90,6 +107,15 @@ struct MemberRow: Sendable {
     reason = row["reason"]
     word = row["word"]
     object = row["object"]
+    if let header: Int64 = row["header_offset"], let limit: Int64 = row["place_limit"],
+      let compressed: Int64 = row["compressed_size"], let method: Int64 = row["method"]
+    {
+      place = CachedPlace(
+        headerOffset: UInt64(bitPattern: header), limit: UInt64(bitPattern: limit),
+        compressedSize: ByteCount(compressed), method: UInt16(truncatingIfNeeded: method))
+    } else {
+      place = nil
+    }
   }
 
   static func all(_ db: Database, task: Int64, generation: Int64) throws -> [MemberRow] {
@@ -110,13 +136,13 @@ struct MemberRow: Sendable {
     try db.execute(
       sql: """
         INSERT INTO member (task, generation, ordinal, path, size, modified_seconds, modified_nanoseconds, crc32, state,
-          reason, word, object)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          reason, word, object, header_offset, place_limit, compressed_size, method)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         task, generation, ordinal, path, size, modifiedSeconds, modifiedNanoseconds, crc32, state.rawValue, reason,
-        word,
-        object,
+        word, object, place.map { Int64(bitPattern: $0.headerOffset) }, place.map { Int64(bitPattern: $0.limit) },
+        place?.compressedSize.bytes, place.map { Int64($0.method) },
       ])
   }
 }
