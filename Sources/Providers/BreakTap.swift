@@ -6,6 +6,12 @@ import Synchronization
 final class ExchangeRegistry: Sendable {
   static let header = "X-Request-Id"
 
+  /// Sixteen hexadecimal digits, for the header and for the log.
+  static func newID() -> String {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
   private struct Entry {
     weak var exchange: HTTPExchange?
   }
@@ -66,6 +72,8 @@ final class BreakTap: ChannelDuplexHandler {
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     if case .head(let head) = unwrapOutboundIn(data) {
+      // A connection that is kept alive works for one exchange after the other.
+      phase = .beforeBody
       exchange = head.headers.first(name: ExchangeRegistry.header).flatMap(registry.exchange(id:))
     }
     context.write(data, promise: promise)

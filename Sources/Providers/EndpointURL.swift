@@ -46,7 +46,9 @@ public struct EndpointURL: Hashable, Sendable, CustomStringConvertible {
   public var isLoopback: Bool { base.isLoopback }
 
   /// The address of something below the endpoint; every component is escaped, so that an id can't change the path.
-  func address(_ components: String...) -> WebAddress {
+  func address(_ components: String...) -> WebAddress { address(components) }
+
+  func address(_ components: [String]) -> WebAddress {
     base.with(target: components.reduce(base.target) { $0 + "/" + Self.escape($1) })
   }
 

@@ -34,6 +34,7 @@ struct ExchangeState: ~Copyable {
   private(set) var requestLeft = false
 
   private let network: NetworkSettings
+  private let highWater: Int
   private let started: Duration
   /// When the whole exchange must be over, on the clock of `now`.
   private var end: Duration?
@@ -46,8 +47,9 @@ struct ExchangeState: ~Copyable {
   private var watch: StallWatch
   private var sentAt: Duration?
 
-  init(network: NetworkSettings, deadline: Duration?, now: Duration) {
+  init(network: NetworkSettings, deadline: Duration?, highWater: Int, now: Duration) {
     self.network = network
+    self.highWater = highWater
     end = deadline.map { now + $0 }
     started = now
     watch = StallWatch(network)
@@ -111,7 +113,7 @@ struct ExchangeState: ~Copyable {
     guard case .open = phase else { return ([], false) }
     pending.append(contentsOf: bytes)
     watch.received(bytes.count, at: now)
-    return (wake(now), pending.count >= HTTPExchange.highWater)
+    return (wake(now), pending.count >= highWater)
   }
 
   /// Keeps the promise until the reader has taken what is there. False when there is no need to.

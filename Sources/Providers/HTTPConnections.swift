@@ -11,6 +11,11 @@ public final class HTTPConnections: Sendable {
   /// Each download has a fresh HTTP/1.1 connection of its own. On a reused one, a server that closes it for being idle
   /// just when the request leaves would make it unknowable whether the download was billed.
   let downloads: HTTPClient
+  /// Ranges of packages, from object stores: HTTP/1.1 for the sake of ``BreakTap``, and connections are kept alive, since a
+  /// range may always be asked for again.
+  let packages: HTTPClient
+  /// What the clocks of the APIs say.
+  public let serverTime: ServerTime
   let registry = ExchangeRegistry()
 
   // One thread. It moves bytes faster than disks and networks do, and it keeps events in order: when a deadline fires,
@@ -19,9 +24,14 @@ public final class HTTPConnections: Sendable {
   private let isDown = Atomic(false)
   private let logger: Logger
 
-  /// - Parameter network: only ``NetworkSettings/connectTimeout`` is of interest here.
-  public init(network: NetworkSettings = NetworkSettings(), logger: Logger) {
+  /// - Parameters:
+  ///   - network: only ``NetworkSettings/connectTimeout`` is of interest here.
+  ///   - serverTime: is told the time of every answer of an API.
+  public init(
+    network: NetworkSettings = NetworkSettings(), serverTime: ServerTime = ServerTime(), logger: Logger
+  ) {
     self.logger = logger
+    self.serverTime = serverTime
     var configuration = HTTPClient.Configuration(
       // Redirects are followed by RedirectRule, which knows where the key must not go.
       redirectConfiguration: .disallow,
@@ -34,12 +44,27 @@ public final class HTTPConnections: Sendable {
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32
     calls = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     configuration.httpVersion = .http1Only
-    configuration.maximumUsesPerConnection = 1
     let registry = registry
     configuration.http1_1ConnectionDebugInitializer = { channel in
       BreakTap.install(in: channel, registry: registry)
     }
+    packages = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: Self.forPackages(configuration))
+    configuration.maximumUsesPerConnection = 1
     downloads = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+  }
+
+  private var clients: [(name: String, client: HTTPClient)] {
+    [("calls", calls), ("downloads", downloads), ("packages", packages)]
+  }
+
+  private static func forPackages(_ base: HTTPClient.Configuration) -> HTTPClient.Configuration {
+    var configuration = base
+    // Every open file may have a stream of its own, and all of them go to one host.
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
+    // Below what object stores allow an idle connection (the shortest known is 20 s): a request that meets the closing of
+    // its connection is made again, but only after a pause.
+    configuration.connectionPool.idleTimeout = .seconds(15)
+    return configuration
   }
 
   /// Whether ``shutdown()`` has begun. A request that is made on an event loop which has ended would never hear of it.
@@ -49,17 +74,17 @@ public final class HTTPConnections: Sendable {
   public func shutdown() async {
     guard !isDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-      Self.shutDown(calls, downloads, group, logger) { done.resume() }
+      Self.shutDown(clients, group, logger) { done.resume() }
     }
   }
 
   deinit {
     // An HTTPClient that is let go of without a shutdown traps in debug builds and leaks in release builds.
-    if !isDown.load(ordering: .acquiring) { Self.shutDown(calls, downloads, group, logger) {} }
+    if !isDown.load(ordering: .acquiring) { Self.shutDown(clients, group, logger) {} }
   }
 
   private static func shutDown(
-    _ calls: HTTPClient, _ downloads: HTTPClient, _ group: MultiThreadedEventLoopGroup, _ logger: Logger,
+    _ clients: [(name: String, client: HTTPClient)], _ group: MultiThreadedEventLoopGroup, _ logger: Logger,
     done: @escaping @Sendable () -> Void
   ) {
     let note: @Sendable (String, (any Error)?) -> Void = { part, error in
@@ -67,15 +92,16 @@ public final class HTTPConnections: Sendable {
         logger.debug("connections did not shut down cleanly", metadata: ["part": "\(part)", "error": "\(error)"])
       }
     }
-    calls.shutdown { error in
-      note("calls", error)
-      downloads.shutdown { error in
-        note("downloads", error)
-        group.shutdownGracefully { error in
-          note("event loop", error)
-          done()
-        }
+    guard let (name, client) = clients.first else {
+      group.shutdownGracefully { error in
+        note("event loop", error)
+        done()
       }
+      return
+    }
+    client.shutdown { error in
+      note(name, error)
+      shutDown(Array(clients.dropFirst()), group, logger, done: done)
     }
   }
 }

@@ -11,11 +11,19 @@ struct AnswerHead: Hashable, Sendable {
   let contentLength: Int64?
   let retryAfter: String?
   let location: String?
+  /// What tells versions of a content apart, and which part of it this is.
+  var etag: String?
+  var lastModified: String?
+  var contentRange: String?
+  var contentEncoding: String?
+  var contentDisposition: String?
+  /// When the server answered, by its own clock; not what a cache on the way has kept (it adds an `Age`).
+  var date: String?
 }
 
 /// One request and its answer, which is pulled by one reader. Every wait has a deadline.
 ///
-/// Bytes are collected up to ``highWater``; then the connection is not read any more until the reader comes back.
+/// Bytes are collected up to a mark, ``highWater`` unless given; then the connection is not read any more until the reader comes back.
 /// So a stream holds that much, one burst of reads (256 KiB), and, only when the server has closed already, what the
 /// kernel still had.
 final class HTTPExchange: HTTPClientResponseDelegate, Sendable {
@@ -28,9 +36,11 @@ final class HTTPExchange: HTTPClientResponseDelegate, Sendable {
   private let place: String
 
   /// - Parameter deadline: a bound on the whole exchange, from now; nil where a body may take as long as it flows.
-  init(place: String, network: NetworkSettings, deadline: Duration? = nil) {
+  init(
+    place: String, network: NetworkSettings, deadline: Duration? = nil, highWater: Int = HTTPExchange.highWater
+  ) {
     self.place = place
-    state = Mutex(ExchangeState(network: network, deadline: deadline, now: Self.now()))
+    state = Mutex(ExchangeState(network: network, deadline: deadline, highWater: highWater, now: Self.now()))
   }
 
   /// Sends the request. To be called once.
@@ -126,12 +136,19 @@ extension HTTPExchange {
 
   func didReceiveHead(task: HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
     let type = head.headers.first(name: "Content-Type")?.prefix { $0 != ";" }.lowercased()
+    let field = { (name: String) in head.headers.first(name: name) }
     let answer = AnswerHead(
       status: Int(head.status.code),
       contentType: type.map { $0.filter { $0 != " " } },
-      contentLength: head.headers.first(name: "Content-Length").flatMap { Int64($0) },
-      retryAfter: head.headers.first(name: "Retry-After"),
-      location: head.headers.first(name: "Location"))
+      contentLength: field("Content-Length").flatMap { Int64($0) },
+      retryAfter: field("Retry-After"),
+      location: field("Location"),
+      etag: field("ETag"),
+      lastModified: field("Last-Modified"),
+      contentRange: field("Content-Range"),
+      contentEncoding: field("Content-Encoding"),
+      contentDisposition: field("Content-Disposition"),
+      date: field("Age") == nil ? field("Date") : nil)
     let waiters = state.withLock { $0.received(head: answer, now: Self.now()) }
     for waiter in waiters { waiter.resume() }
     return task.eventLoop.makeSucceededVoidFuture()

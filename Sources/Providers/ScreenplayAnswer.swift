@@ -1,17 +1,5 @@
 import Tasks
 
-/// What an answer that is not what was asked for means, before the source puts its name to it.
-struct Refusal: Error, Hashable, Sendable {
-  let kind: SourceFailure.Kind
-  /// Words for the reason, as they came: to be cleaned before anybody sees them.
-  let text: String
-  var billing = SourceFailure.Billing.notBilled
-  /// Whether the same request may get another answer soon.
-  var mayPass = false
-  /// Whether it is the key that was not accepted (401), rather than what it may do (403).
-  var isUnauthorized = false
-}
-
 /// Reads the screenplay API's answers. Pure: status, content type and body in, meaning out.
 enum ScreenplayAnswer {
   /// 4 MiB: the documented answers have some hundred bytes, and an error message may quote something long.
@@ -78,7 +66,7 @@ enum ScreenplayAnswer {
     case 404:
       return Refusal(kind: .badAnswer, text: "HTTP 404 without the API's JSON; is the endpoint right?")
     default:
-      return byCode([head.status], text: "HTTP \(head.status)")
+      return .byCode([head.status], text: "HTTP \(head.status)")
     }
   }
 
@@ -91,7 +79,7 @@ enum ScreenplayAnswer {
     for (part, kind) in documentedTexts where lowered.contains(part) {
       return Refusal(kind: kind, text: text)
     }
-    return byCode([envelope.number, head.status].compactMap { $0 }, text: text)
+    return .byCode([envelope.number, head.status].compactMap { $0 }, text: text)
   }
 
   /// The error tables of both API pages, and "task does not exist" for good measure: "not found" alone is no proof,
@@ -104,18 +92,4 @@ enum ScreenplayAnswer {
     ("no result data available", .noResults),
     ("no downloadable files found", .noResults),
   ]
-
-  private static func byCode(_ codes: [Int], text: String) -> Refusal {
-    for code in codes {
-      switch code {
-      case 401: return Refusal(kind: .accessDenied, text: text, isUnauthorized: true)
-      case 403: return Refusal(kind: .accessDenied, text: text)
-      case 402: return Refusal(kind: .insufficientBalance, text: text)
-      case 429: return Refusal(kind: .rateLimited, text: text, mayPass: true)
-      case 408, 500...599: return Refusal(kind: .badAnswer, text: text, mayPass: true)
-      default: continue
-      }
-    }
-    return Refusal(kind: .badAnswer, text: text)
-  }
 }

@@ -22,11 +22,8 @@ struct ScreenplayEnvelope: Decodable, Hashable, Sendable {
 
   /// Nil when the bytes are not a JSON object. The decoder refuses nesting beyond 512 levels by itself.
   static func decode(_ body: [UInt8]) -> ScreenplayEnvelope? {
-    guard body.first(where: { !isSpace($0) }) == UInt8(ascii: "{") else { return nil }
-    return try? JSONDecoder().decode(ScreenplayEnvelope.self, from: Data(body))
+    LooseJSON.decode(ScreenplayEnvelope.self, from: body)
   }
-
-  private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0a, 0x0d].contains(byte) }
 
   /// Whether the object has anything of an envelope. A gateway's error page in JSON has not.
   var isEnvelope: Bool { code != nil || success != nil || failed != nil }
@@ -80,24 +77,6 @@ extension ScreenplayEnvelope.Payload {
     if let progress = try? fields.nestedContainer(keyedBy: ProgressKey.self, forKey: .progress) {
       totalEpisodes = progress.looseText(.total).flatMap { Int($0) }
       completedEpisodes = progress.looseText(.completed).flatMap { Int($0) }
-    }
-  }
-}
-
-extension KeyedDecodingContainer {
-  /// A string, or a whole number in its decimal form.
-  fileprivate func looseText(_ key: Key) -> String? {
-    if let text = try? decodeIfPresent(String.self, forKey: key) { return text }
-    return (try? decodeIfPresent(Int.self, forKey: key)).map { String($0) }
-  }
-
-  /// A truth value, also as 0, 1, "true" or "false".
-  fileprivate func looseBool(_ key: Key) -> Bool? {
-    if let value = try? decodeIfPresent(Bool.self, forKey: key) { return value }
-    switch looseText(key)?.lowercased() {
-    case "true", "1": return true
-    case "false", "0": return false
-    default: return nil
     }
   }
 }

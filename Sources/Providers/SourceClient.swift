@@ -26,12 +26,21 @@ struct FailedTry: Error, Sendable {
   let text: String
   var billing = SourceFailure.Billing.notBilled
   var remedy = Remedy.none
+  /// See ``Refusal/mayMeanAbsence``.
+  var mayMeanAbsence = false
+}
+
+/// A call that is given up: the failure for the caller, and what a source may still find out about it.
+struct FailedCall: Error, Sendable {
+  let failure: SourceFailure
+  var mayMeanAbsence = false
 }
 
 /// One source's way to its API: key, rate limit, redirects, deadlines and repeats. Knows no API's answers.
 final class SourceClient: Sendable {
   let name: SourceName
   private let endpoint: EndpointURL
+  private let authorization: KeyAuthorization
   private let network: NetworkSettings
   private let policy: RetryPolicy
   private let connections: HTTPConnections
@@ -46,6 +55,7 @@ final class SourceClient: Sendable {
   ) {
     name = settings.name
     endpoint = settings.endpoint
+    authorization = settings.authorization
     self.network = network
     policy = RetryPolicy(repeats: network.retries)
     self.connections = connections
@@ -62,6 +72,18 @@ final class SourceClient: Sendable {
     _ request: APIRequest,
     judge: @Sendable (HTTPExchange, AnswerHead) async -> Result<Value, FailedTry>
   ) async throws(SourceFailure) -> Value {
+    do {
+      return try await attempt(request, judge: judge)
+    } catch {
+      throw error.failure
+    }
+  }
+
+  /// The same, for those who want to know more of a failure.
+  func attempt<Value: Sendable>(
+    _ request: APIRequest,
+    judge: @Sendable (HTTPExchange, AnswerHead) async -> Result<Value, FailedTry>
+  ) async throws(FailedCall) -> Value {
     var log = logger
     log[metadataKey: "source"] = "\(name)"
     log[metadataKey: "subject"] = "\(request.subject)"
@@ -69,19 +91,19 @@ final class SourceClient: Sendable {
     var repeats = 0
     var triedAnotherKey = false
     while true {
-      try await waitForTurn(request)
-      let key = try await keys.key()
+      let key = try await keyInTurn(request)
       let left = network.callDeadline - (clock.now() - started)
       let failed: FailedTry
       switch await once(request, key: key, left: left, log: log, judge: judge) {
       case .success(let value): return value
       case .failure(let failure): failed = failure
       }
-      let failure = named(failed, request: request, key: key)
+      let failure = FailedCall(
+        failure: named(failed, request: request, key: key), mayMeanAbsence: failed.mayMeanAbsence)
       switch failed.remedy {
       case .none: throw failure
       case .anotherKey:
-        guard !triedAnotherKey, try await keys.replace(refused: key) else { throw failure }
+        guard !triedAnotherKey, try await isReplaced(key) else { throw failure }
         triedAnotherKey = true
         log.debug("key refused, trying with another one")
       case .pause(let cause):
@@ -89,9 +111,26 @@ final class SourceClient: Sendable {
         log.debug("waiting before a repeat", metadata: ["pause": "\(pause)", "repeat": "\(repeats + 1)"])
         if case .rateLimited = cause { limiter.pause(for: pause) }
         await clock.sleep(pause)
-        if Task.isCancelled { throw .cancelled }
+        if Task.isCancelled { throw FailedCall(failure: .cancelled) }
         repeats += 1
       }
+    }
+  }
+
+  private func keyInTurn(_ request: APIRequest) async throws(FailedCall) -> APIKey {
+    do {
+      try await waitForTurn(request)
+      return try await keys.key()
+    } catch {
+      throw FailedCall(failure: error)
+    }
+  }
+
+  private func isReplaced(_ key: APIKey) async throws(FailedCall) -> Bool {
+    do {
+      return try await keys.replace(refused: key)
+    } catch {
+      throw FailedCall(failure: error)
     }
   }
 
@@ -167,13 +206,14 @@ final class SourceClient: Sendable {
       let fault = TransportFault(kind: .unreachable, text: "shutting down", mayPass: false)
       return .failure(failed(fault, request, hop, requestLeft: false))
     }
-    let id = Self.requestID()
+    let id = ExchangeRegistry.newID()
     connections.registry.add(exchange, id: id)
     defer { connections.registry.remove(id: id) }
     do {
       let client = request.purpose == .download ? connections.downloads : connections.calls
       exchange.start(try httpRequest(request, at: hop.address, key: hop.withKey ? key : nil, id: id), on: client)
       let head = try await exchange.head()
+      if hop.withKey, let date = head.date { connections.serverTime.observe(date) }
       log.debug("answer begun", metadata: ["request": "\(id)", "place": "\(place)", "status": "\(head.status)"])
       return .success((exchange, head))
     } catch let fault as TransportFault {
@@ -224,12 +264,7 @@ extension SourceClient {
       "Accept-Encoding": "identity",
       ExchangeRegistry.header: id,
     ]
-    if let key { headers.add(name: "Authorization", value: key.secret) }
+    if let key { headers.add(name: "Authorization", value: authorization.header(key)) }
     return try HTTPClient.Request(url: address.text, method: request.method, headers: headers)
-  }
-
-  private static func requestID() -> String {
-    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }
