@@ -10,7 +10,7 @@ public enum ResultDelivery: Hashable, Sendable {
 public struct PackageVersion: Hashable, Sendable {
   /// The length of the whole package.
   public let size: ByteCount
-  /// The store's strong ETag, else its Last-Modified, as it was written; nil where the store gives neither.
+  /// The store's strong ETag, else its Last-Modified, as it was written; where it gives neither, see ``isValidated``.
   public let validator: String?
 
   public init(size: ByteCount, validator: String?) {
@@ -60,4 +60,17 @@ public protocol TaskPackage: AnyObject, Sendable {
   ///   is held to the version of its beginning in any case.
   /// - Throws: `.changed` when the package is another one by now, here and in the stream; else as ``TaskSource`` does.
   func bytes(_ range: PackageRange, of version: PackageVersion?) async throws(SourceFailure) -> PackageAnswer
+}
+
+extension PackageVersion {
+  /// How the validator begins that a source makes up where the store gives none.
+  public static let unvalidatedPrefix = "unvalidated-"
+
+  /// Whether another package of the same size would show as another version.
+  ///
+  /// When not, the version is unlike any other, so that bytes of two addresses are never joined; and what is known of it is of
+  /// no use to a later run.
+  public var isValidated: Bool {
+    validator.map { !$0.hasPrefix(Self.unvalidatedPrefix) } ?? false
+  }
 }
