@@ -1,12 +1,14 @@
-import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 
-/// The screenplay API on this machine: a real HTTP server that answers as the API's pages say, bills what they would bill, and
-/// goes wrong on demand. For `tollfs demo`, `tollfs simulate` and the tests.
+/// Both APIs on this machine, and the object store that one of them points to: real HTTP servers that answer as the APIs' pages say, bill
+/// what they would bill, and go wrong on demand. For `tollfs demo`, `tollfs simulate` and the tests.
 ///
-/// Below `/_simulator/` on the same port it takes orders from other processes; see ``AdministrationAPI``.
+/// The APIs share a port; below `/_simulator/` on it they take orders from other processes, see ``AdministrationAPI``. The store
+/// has a port of its own.
 public final class APISimulator: Sendable {
   public struct Configuration: Sendable {
     /// Where to listen. Nothing but loopback is meant: the administration asks for no key.
@@ -28,6 +30,10 @@ public final class APISimulator: Sendable {
     public var requestsPerSecond: Double?
     /// Whether files of the same name get a numeric suffix, as the download page says. Without it, the zip has duplicates.
     public var renamesDuplicates = true
+    public var pixxel = PixxelSettings()
+    public var store = StoreSettings()
+    /// What the `Date` of every answer goes by.
+    public var clock = SimulatedClock.real
     public var logger = Logger(label: "simulator") { _ in SwiftLogNoOpLogHandler() }
 
     public init() {}
@@ -43,17 +49,21 @@ public final class APISimulator: Sendable {
   private struct Running {
     var task: Task<Void, any Error>?
     var port: Int
+    var storePort: Int
   }
 
   private let configuration: Configuration
   private let running: Mutex<Running>
   let state: SimulatorState
 
-  public init(_ configuration: Configuration = Configuration(), tasks: [SimulatedTask] = []) {
+  public init(
+    _ configuration: Configuration = Configuration(), tasks: [SimulatedTask] = [], workflows: [SimulatedWorkflow] = []
+  ) {
     self.configuration = configuration
     state = SimulatorState(configuration)
-    running = Mutex(Running(port: configuration.port))
+    running = Mutex(Running(port: configuration.port, storePort: configuration.store.port))
     for task in tasks { put(task) }
+    for workflow in workflows { put(workflow) }
   }
 
   // MARK: Life
@@ -61,7 +71,16 @@ public final class APISimulator: Sendable {
   /// The port it listens on, or last listened on; 0 before the first start.
   public var port: Int { running.withLock { $0.port } }
 
-  /// The base URL for a client's configuration.
+  /// The same of the store.
+  public var storePort: Int { running.withLock { $0.storePort } }
+
+  /// The base URL of the Pixxel API for a client's configuration; paths below it begin with `/v0/`.
+  public var pixxelEndpoint: String { "http://\(configuration.host):\(port)" }
+
+  /// Scheme, host and port of the store, with which every signed address begins.
+  public var storeEndpoint: String { "http://\(configuration.store.host):\(storePort)" }
+
+  /// The base URL of the screenplay API for a client's configuration.
   public var endpoint: String { "http://\(configuration.host):\(port)\(Route.base)" }
 
   /// The base URL of the administration.
@@ -110,36 +129,57 @@ public final class APISimulator: Sendable {
   }
 
   private func serve(_ listening: @escaping @Sendable (Int) -> Void) async throws {
-    let responder = CallbackResponder<SimulatorContext> { [state] request, context in
-      try await Self.respond(to: request, context, state)
+    let store = try StoreServer(host: configuration.store.host, port: storePort, state: state)
+    running.withLock { $0.storePort = store.port }
+    let base = storeEndpoint
+    state.with { $0.store.base = base }
+    do {
+      try await serveAPIs(listening)
+    } catch {
+      await store.stop()
+      throw error
     }
-    let application = Application(
-      responder: responder,
-      configuration: .init(address: .hostname(configuration.host, port: port)),
+    await store.stop()
+  }
+
+  private func serveAPIs(_ listening: @escaping @Sendable (Int) -> Void) async throws {
+    let state = state
+    // Without Hummingbird's router and application around it: those would set a `Date` of their own.
+    let handler = HTTP1Channel { request, writer, channel in
+      let response = try await Self.respond(to: request, channel, state)
+      try await writer.write(response: response.head, body: response.body)
+    }
+    let server = Server(
+      childChannelSetup: handler,
+      configuration: ServerConfiguration(address: .hostname(configuration.host, port: port)),
       onServerRunning: { [self] channel in
         let port = channel.localAddress?.port ?? 0
         running.withLock { $0.port = port }
         listening(port)
-      },
-      logger: configuration.logger)
+      }, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: configuration.logger)
     do {
-      try await application.run()
+      try await server.run()
     } catch is CancellationError {
       // How it is stopped.
     }
   }
 
   private static func respond(
-    to request: Request, _ context: SimulatorContext, _ state: SimulatorState
+    to request: Request, _ channel: any Channel, _ state: SimulatorState
   ) async throws -> Response {
     let incoming = IncomingRequest(
-      method: request.method.rawValue, path: request.head.path ?? "/", authorization: request.headers[.authorization])
+      method: request.method.rawValue, path: request.head.path ?? "/", authorization: request.headers[.authorization],
+      host: request.head.authority)
     if case .administration(let parts) = incoming.route {
       // Orders are small; 64 MiB leaves room for a task whose files are given in base64.
       let body = try await request.body.collect(upTo: 67_108_864)
-      return AdministrationAPI(state: state).response(incoming.method, parts, Array(body.readableBytesView))
+      var response = AdministrationAPI(state: state).response(incoming.method, parts, Array(body.readableBytesView))
+      response.headers[.date] = state.date()
+      return response
     }
-    return try await Transport(verdict: state.receive(incoming), state: state, channel: context.channel).response()
+    let transport = Transport(
+      verdict: state.receive(incoming), isHead: incoming.method == "HEAD", state: state, channel: channel)
+    return try await transport.response()
   }
 
   // MARK: Tasks, faults, counters
@@ -193,13 +233,4 @@ public final class APISimulator: Sendable {
 
   /// Forgets counters and requests; tasks, faults and balance stay.
   public func resetCounters() { state.with { $0.resetCounters() } }
-}
-
-/// What a request's handler knows of its connection.
-struct SimulatorContext: InitializableFromSource, Sendable {
-  let channel: any Channel
-
-  init(source: ApplicationRequestContextSource) {
-    channel = source.channel
-  }
 }

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Hummingbird
+import HummingbirdCore
 
 /// Orders to a running simulator from other processes, as JSON over HTTP. No key is asked for and nothing here is counted,
 /// billed or struck by faults.

@@ -43,6 +43,28 @@ public struct Faults: Sendable, Equatable, Codable {
   public var endAfter: Int64?
   /// Inverts the lowest bit of the byte at this offset.
   public var flipBitAt: Int64?
+  /// Waits before the answer's head until ``APISimulator/release()``.
+  public var hold: Bool?
+
+  // MARK: The object store alone
+
+  /// What is wrong with the answer to a `Range`.
+  public var range: RangeFault?
+  /// Which of `ETag` and `Last-Modified` the answer has.
+  public var validators: ValidatorFault?
+  /// The package's next version takes its place before the answer.
+  public var nextVersion: Bool?
+  /// The package's next version takes its place when so many bytes of the answer have been sent.
+  public var nextVersionAfter: Int64?
+  /// Whether the rest of this very answer is then of the next version, as from a server whose file is overwritten; otherwise it
+  /// goes on as it began.
+  public var tears: Bool?
+  /// All addresses that were signed for the package expire when so many bytes of the answer have been sent.
+  public var expireAfter: Int64?
+  /// Waits when so many bytes have been sent until ``APISimulator/release()``.
+  public var holdAfter: Int64?
+  /// Sends requests for the same path to this host and port (307), unless they were made there.
+  public var redirectHost: String?
 
   public init() {}
 
@@ -98,6 +120,12 @@ public struct Faults: Sendable, Equatable, Codable {
     }
   }
 
+  /// An address that is past its time (403), as S3 says it.
+  public static let expired = with {
+    $0.status = 403
+    $0.message = "Request has expired"
+  }
+
   /// Whether the answer is another one, so that nothing is downloaded and nothing billed.
   var replacesAnswer: Bool { status != nil || body != nil || message != nil }
 
@@ -115,7 +143,43 @@ public struct Faults: Sendable, Equatable, Codable {
     case closeAfter = "close_after"
     case endAfter = "end_after"
     case flipBitAt = "flip_bit_at"
+    case hold, range, validators
+    case nextVersion = "next_version"
+    case nextVersionAfter = "next_version_after"
+    case tears
+    case expireAfter = "expire_after"
+    case holdAfter = "hold_after"
+    case redirectHost = "redirect_host"
   }
+}
+
+/// What a store may do with a range.
+public enum RangeFault: String, Sendable, Codable, CaseIterable {
+  /// Ignores it: 200 with everything.
+  case ignored
+  /// Ignores only `bytes=-N`.
+  case suffixIgnored = "suffix_ignored"
+  /// `Content-Range` begins and ends one byte later than the body does.
+  case shifted
+  /// `Content-Range` has another total length.
+  case wrongTotal = "wrong_total"
+  /// `Content-Range` has no total length (`*`), which is allowed.
+  case unknownTotal = "unknown_total"
+  /// Sends the first half of what was asked for, and says so, which is allowed.
+  case shorter
+  /// 206 without `Content-Range`.
+  case noContentRange = "no_content_range"
+  /// 206 with the range as the only part of a `multipart/byteranges`.
+  case multipart
+}
+
+/// What a store may leave out that tells two versions apart.
+public enum ValidatorFault: String, Sendable, Codable, CaseIterable {
+  /// The `ETag` is a weak one.
+  case weak
+  case noETag = "no_etag"
+  case noLastModified = "no_last_modified"
+  case neither
 }
 
 /// Faults, and which requests they strike.

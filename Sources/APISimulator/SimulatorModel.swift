@@ -4,6 +4,7 @@ struct IncomingRequest: Sendable {
   /// Path and query as sent.
   var path: String
   var authorization: String?
+  var host: String?
 
   var route: Route { Route(method: method, path: String(path.prefix { $0 != "?" })) }
 }
@@ -51,15 +52,23 @@ struct SimulatorModel: Sendable {
   var plan = FaultPlan()
   /// Micro-dollars left on the account; nil is without end.
   var balance: Int64?
-  private(set) var counters = Counters()
+  var clock = SimulatedClock.real
+  var pixxel: PixxelModel
+  var store: StoreModel
+  var counters = Counters()
   private(set) var log: [RequestRecord] = []
   private var entries: [String: Entry] = [:]
   private var requestCount = 0
   private var lastAccepted: Double?
+  /// The two APIs have a rate limit each.
+  var lastPixxelAccepted: Double?
 
   init(_ configuration: APISimulator.Configuration) {
     self.configuration = configuration
     balance = configuration.balance
+    clock = configuration.clock
+    pixxel = PixxelModel(configuration.pixxel)
+    store = StoreModel(configuration.store)
   }
 
   // MARK: Tasks
@@ -85,16 +94,27 @@ struct SimulatorModel: Sendable {
   /// Counts and records a request, and decides what becomes of it.
   mutating func receive(_ request: IncomingRequest, now: Double, wallClock: Double) -> Verdict {
     let route = request.route
-    requestCount += 1
-    counters.change(route.task) { $0.count(route.kind) }
-    log.append(
+    let number = record(
       RequestRecord(
-        number: requestCount, kind: route.kind, task: route.task, method: request.method, path: request.path,
-        authorization: request.authorization, time: wallClock))
-    if log.count > Self.logLimit { log.removeFirst() }
+        number: 0, kind: route.kind, task: route.task, method: request.method, path: request.path,
+        authorization: request.authorization, time: wallClock, host: request.host))
     let faults = plan.next(route.kind, task: route.task)
-    let answer = changed(answer(to: route, authorization: request.authorization, now: now), by: faults)
-    return Verdict(number: requestCount, answer: answer, faults: faults)
+    if case .pixxel(let route) = route {
+      let answer = answer(to: route, request, now: now, wallClock: wallClock)
+      return Verdict(number: number, answer: changed(answer, by: faults, isPixxel: true), faults: faults)
+    }
+    let answer = answer(to: route, authorization: request.authorization, now: now)
+    return Verdict(number: number, answer: changed(answer, by: faults, isPixxel: false), faults: faults)
+  }
+
+  /// Counts a request and keeps its record under the next number, which is returned.
+  mutating func record(_ record: RequestRecord) -> Int {
+    requestCount += 1
+    counters.change(record.task) { $0.count(record.kind) }
+    log.append(record)
+    log[log.count - 1].number = requestCount
+    if log.count > Self.logLimit { log.removeFirst() }
+    return requestCount
   }
 
   private mutating func answer(to route: Route, authorization: String?, now: Double) -> Answer {
@@ -111,7 +131,7 @@ struct SimulatorModel: Sendable {
       guard let task = entries[id]?.task, let state = state(of: id, now: now) else { return unknown(id) }
       return download(task, state)
     case .delete(let id): return cancel(id, now: now)
-    case .administration, .other: return failure(404, ScreenplayText.noSuchPath)
+    case .administration, .pixxel, .other: return failure(404, ScreenplayText.noSuchPath)
     }
   }
 
@@ -163,7 +183,7 @@ struct SimulatorModel: Sendable {
   }
 
   /// The answer with what the faults change of it.
-  private func changed(_ answer: Answer, by faults: Faults) -> Answer {
+  private func changed(_ answer: Answer, by faults: Faults, isPixxel: Bool) -> Answer {
     var answer = answer
     if let body = faults.body {
       answer = Answer(
@@ -171,10 +191,7 @@ struct SimulatorModel: Sendable {
         body: .bytes(Array(body.utf8)))
     } else if faults.message != nil || (faults.status ?? 200) >= 400 {
       let status = faults.status ?? 200
-      let message = faults.message ?? ScreenplayText.generic(status)
-      var envelope = Envelope.failure(faults.code ?? status, message)
-      if let text = faults.codeText { envelope.code = .text(text) }
-      answer = .json(status, envelope)
+      answer = isPixxel ? Self.pixxelFailure(status, faults) : Self.screenplayFailure(status, faults)
     } else if let status = faults.status {
       answer.status = status
     }
@@ -183,6 +200,17 @@ struct SimulatorModel: Sendable {
       answer.headers.append((name, value))
     }
     return answer
+  }
+
+  private static func screenplayFailure(_ status: Int, _ faults: Faults) -> Answer {
+    var envelope = Envelope.failure(faults.code ?? status, faults.message ?? ScreenplayText.generic(status))
+    if let text = faults.codeText { envelope.code = .text(text) }
+    return .json(status, envelope)
+  }
+
+  private static func pixxelFailure(_ status: Int, _ faults: Faults) -> Answer {
+    let json = PixxelAnswers.failure(status, message: faults.message, code: faults.codeText)
+    return Answer(status: status, contentType: "application/json", body: .bytes(json.utf8))
   }
 
   // MARK: What became of it
@@ -227,7 +255,7 @@ struct SimulatorModel: Sendable {
 
   private func record(_ number: Int) -> RequestRecord? { index(number).map { log[$0] } }
 
-  private mutating func change(_ number: Int, _ body: (inout RequestRecord) -> Void) {
+  mutating func change(_ number: Int, _ body: (inout RequestRecord) -> Void) {
     if let index = index(number) { body(&log[index]) }
   }
 }

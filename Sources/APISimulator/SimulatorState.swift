@@ -4,6 +4,7 @@ import Synchronization
 /// The model behind its lock, with the clocks.
 final class SimulatorState: Sendable {
   private let model: Mutex<SimulatorModel>
+  let pen = HoldingPen()
 
   init(_ configuration: APISimulator.Configuration) {
     model = Mutex(SimulatorModel(configuration))
@@ -14,8 +15,25 @@ final class SimulatorState: Sendable {
   }
 
   func receive(_ request: IncomingRequest) -> Verdict {
-    let (now, wallClock) = (Self.monotonic(), Self.seconds(CLOCK_REALTIME))
+    let (now, wallClock) = (Self.monotonic(), Self.wallClock())
     return with { $0.receive(request, now: now, wallClock: wallClock) }
+  }
+
+  func receive(_ request: StoreRequest) -> StoreVerdict {
+    let (now, wallClock) = (Self.monotonic(), Self.wallClock())
+    return with { $0.receive(request, now: now, wallClock: wallClock) }
+  }
+
+  /// What `Date` says, or nil if nothing.
+  func date() -> String? {
+    let (clock, wallClock) = (with { $0.clock }, Self.wallClock())
+    return clock == .unsaid ? nil : Moment(clock.seconds(wallClock)).http
+  }
+
+  /// Every address for the package, or for all, is past its time from now on.
+  func expire(_ key: String? = nil) {
+    let now = Self.monotonic()
+    with { $0.store.expire(key, now: now) }
   }
 
   func begin(_ verdict: Verdict) {
@@ -32,6 +50,9 @@ final class SimulatorState: Sendable {
 
   /// Seconds that only ever go forward.
   static func monotonic() -> Double { seconds(CLOCK_MONOTONIC) }
+
+  /// Seconds since 1970.
+  static func wallClock() -> Double { seconds(CLOCK_REALTIME) }
 
   private static func seconds(_ clock: clockid_t) -> Double {
     var time = timespec()

@@ -1,6 +1,6 @@
 import Glibc
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 
 /// Sends an answer over its connection as its faults say.
@@ -9,6 +9,8 @@ struct Transport: Sendable {
   struct CutShort: Error {}
 
   let verdict: Verdict
+  /// Whether the answer has no body, only what would be said of it.
+  let isHead: Bool
   let state: SimulatorState
   let channel: any Channel
 
@@ -29,13 +31,24 @@ struct Transport: Sendable {
     if let delay = faults.delay { try await Task.sleep(for: .seconds(delay)) }
     if faults.hang == true { try await Self.sleepForever() }
     if faults.drop == true { throw CutShort() }
+    if faults.hold == true { await state.pen.wait() }
+    try Task.checkCancellation()
     var headers = HTTPFields()
     if let type = verdict.answer.contentType { headers[.contentType] = type }
     for (name, value) in verdict.answer.headers {
       if let field = HTTPField.Name(name) { headers[field] = value }
     }
+    if headers[.date] == nil { headers[.date] = state.date() }
     let length = try await contentLength()
     state.begin(verdict)
+    if isHead {
+      state.end(verdict, completed: true)
+      return Response(
+        status: .init(code: verdict.answer.status), headers: headers,
+        body: ResponseBody(contentLength: length.map { Int($0) }) {
+          try await $0.finish(nil)
+        })
+    }
     let body = ResponseBody(contentLength: length.map { Int($0) }) { writer in
       do {
         try await send(to: &writer)
