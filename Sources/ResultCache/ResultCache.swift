@@ -37,6 +37,9 @@ public final class ResultCache: Sendable {
   /// What the cache may use of the disk.
   public var limits: CacheLimits { core.limits }
 
+  /// A directory on the cache's file system for temporary files that have lost their names.
+  public var spoolDirectory: String { core.layout.spool }
+
   // MARK: - what is known
 
   /// What is known of a task's results; nil when they were never downloaded. While a download runs this is what was known

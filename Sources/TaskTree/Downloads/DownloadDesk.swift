@@ -1,8 +1,6 @@
-import Archives
 import Budget
 import FileSystem
 import Logging
-import ResultCache
 import Synchronization
 import Tasks
 
@@ -21,24 +19,13 @@ final class DownloadDesk: Sendable {
   }
 
   private let content = Mutex(Content())
-  private let ledger: Ledger
-  private let arrears: LedgerArrears
-  private let cache: ResultCache
-  private let settings: EngineSettings
-  private let shelf: ResultShelf
-  private let metrics: Metrics
-  private let logger: Logger
+  private let tools: DownloadTools
 
-  init(
-    ledger: Ledger, cache: ResultCache, shelf: ResultShelf, settings: EngineSettings, metrics: Metrics, logger: Logger
-  ) {
-    self.ledger = ledger
-    arrears = LedgerArrears(logger: logger)
-    self.cache = cache
-    self.shelf = shelf
-    self.settings = settings
-    self.metrics = metrics
-    self.logger = logger
+  private var arrears: LedgerArrears { tools.arrears }
+  private var logger: Logger { tools.logger }
+
+  init(_ tools: DownloadTools) {
+    self.tools = tools
   }
 
   func running(_ task: TaskPath) -> Download? {
@@ -50,19 +37,13 @@ final class DownloadDesk: Sendable {
   func download(_ order: DownloadOrder, caps: @escaping @Sendable () -> BudgetCaps?) throws(FileSystemFailure)
     -> Download
   {
-    let executor: BlockingExecutor
-    do throws(ThreadFailure) {
-      executor = try BlockingExecutor.started()
-    } catch {
-      throw FileSystemFailure(.inputOutput, "the system gives no more threads (errno \(error.code))")
-    }
+    if let running = running(order.task) { return running }
+    let executor = try BlockingExecutor.forDownload()
     let download: Download? = content.withLock { content in
       if let running = content.running[order.task] { return running.download }
       if content.isClosed { return nil }
       let download = Download(order.task)
-      let run = DownloadRun(
-        order: order, download: download, ledger: ledger, arrears: arrears, cache: cache, shelf: shelf, caps: caps,
-        settings: settings, metrics: metrics, logger: logger)
+      let run = DownloadRun(order: order, download: download, tools: tools, caps: caps)
       let task = Task(executorPreference: executor) {
         await run.perform()
         self.content.withLock { $0.running[order.task] = nil }

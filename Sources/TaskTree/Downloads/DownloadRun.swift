@@ -16,6 +16,21 @@ struct DownloadOrder: Sendable {
   let isFetch: Bool
 }
 
+/// What all downloads of an engine share.
+struct DownloadTools: Sendable {
+  let ledger: Ledger
+  let arrears: LedgerArrears
+  let cache: ResultCache
+  let shelf: ResultShelf
+  let packages: PackageDesk
+  let ranges: RangedFiles
+  /// How many episodes a task has, as far as its API told.
+  let episodes: @Sendable (TaskPath) async -> Int?
+  let settings: EngineSettings
+  let metrics: Metrics
+  let logger: Logger
+}
+
 /// The course of one download, from the price to the settled account. Runs on a thread of its own: it may block.
 ///
 /// The order of the steps is what keeps money and content safe: wait for other processes, see that there is room, look again
@@ -23,16 +38,19 @@ struct DownloadOrder: Sendable {
 struct DownloadRun: Sendable {
   let order: DownloadOrder
   let download: Download
-  let ledger: Ledger
-  let arrears: LedgerArrears
-  let cache: ResultCache
-  let shelf: ResultShelf
+  let tools: DownloadTools
   let caps: @Sendable () -> BudgetCaps?
-  let settings: EngineSettings
-  let metrics: Metrics
-  let logger: Logger
 
-  private var isBilled: Bool { !order.source.price.isFree }
+  var ledger: Ledger { tools.ledger }
+  var arrears: LedgerArrears { tools.arrears }
+  var cache: ResultCache { tools.cache }
+  var packages: PackageDesk { tools.packages }
+  var ranges: RangedFiles { tools.ranges }
+  var settings: EngineSettings { tools.settings }
+  var metrics: Metrics { tools.metrics }
+  var logger: Logger { tools.logger }
+
+  var isBilled: Bool { !order.source.price.isFree }
 
   func perform() async {
     let outcome: Result<StoredResults, FileSystemFailure>
@@ -42,11 +60,13 @@ struct DownloadRun: Sendable {
       outcome = .failure(error)
     }
     // Nobody who waited may be answered from what was known before.
-    shelf.drop(order.task)
+    tools.shelf.drop(order.task)
     download.end(outcome)
   }
 
   private func results() async throws(FileSystemFailure) -> StoredResults {
+    // A package whose names are known is fetched file by file.
+    if order.isFetch, let known = try await knownPackage() { return try await fetch(known) }
     let writer = try await begin(expecting: try await priced().expected)
     do throws(FileSystemFailure) {
       if let present = try await alreadyThere() {
@@ -54,7 +74,13 @@ struct DownloadRun: Sendable {
         return present
       }
       // Priced again: while this one waited for its turn, another process may have learned the size.
-      return try await purchase(try await priced(), into: writer)
+      let request = try await priced()
+      switch order.source.delivery {
+      case .stream: return try await purchase(request, into: writer)
+      case .package:
+        let results = try await openPackage(request, into: writer)
+        return order.isFetch && results.listing.package != nil ? try await fetch(results) : results
+      }
     } catch {
       // Harmless after a break-off, which has kept what arrived.
       writer.abandon()
@@ -62,25 +88,33 @@ struct DownloadRun: Sendable {
     }
   }
 
-  private func priced() async throws(FileSystemFailure) -> PurchaseRequest {
+  func priced() async throws(FileSystemFailure) -> PurchaseRequest {
     do {
-      let listing = try await cache.listing(of: order.task)
-      let known = listing?.state == .complete ? listing?.totalSize : nil
-      let estimate = try await ledger.estimate(for: order.task, knownSize: known, caps: caps())
+      let (estimate, episodes) = try await estimate()
       return PurchaseRequest(
-        task: order.task, path: order.path, price: order.source.price, requester: order.requester, expected: estimate)
-    } catch let failure as BudgetFailure {
-      throw FileSystemFailure(failure)
-    } catch let failure as CacheFailure {
-      throw FileSystemFailure(failure)
+        task: order.task, path: order.path, price: order.source.price, requester: order.requester, expected: estimate,
+        episodes: episodes, isWhole: order.source.delivery == .stream)
     } catch {
-      throw FileSystemFailure(.inputOutput, "\(error)")
+      throw FileSystemFailure(any: error)
     }
+  }
+
+  private func estimate() async throws -> (Estimate, episodes: Int?) {
+    if order.source.delivery == .package {
+      // The files themselves are paid for where they are read.
+      return (Estimate(bytes: Self.lookEstimate, basis: .assumed, evidence: "a look at the package's directory"), nil)
+    }
+    let listing = try await cache.listing(of: order.task)
+    let known = listing?.state == .complete ? listing?.totalSize : nil
+    let episodes = await tools.episodes(order.task)
+    return (
+      try await ledger.estimate(for: order.task, knownSize: known, episodes: episodes, caps: caps()), episodes
+    )
   }
 
   /// An assumed size asks for no room in advance: it is a guess on the safe side of money, and would keep small downloads out
   /// of small caches. Room is made, or found missing, as bytes arrive.
-  private func begin(expecting estimate: Estimate) async throws(FileSystemFailure) -> DownloadWriter {
+  func begin(expecting estimate: Estimate) async throws(FileSystemFailure) -> DownloadWriter {
     do throws(CacheFailure) {
       let known = estimate.basis == .exact ? estimate.bytes : nil
       return try await cache.beginDownload(of: order.task, expecting: known, costs: isBilled)
@@ -97,7 +131,9 @@ struct DownloadRun: Sendable {
       switch stored.stock {
       case .everything: return stored
       case .broken: return isBilled && !order.isFetch ? stored : nil
-      case .evicted, .nothing: return nil
+      // All names of a package are known: its content is fetched where it is read.
+      case .evicted: return stored.listing.package == nil ? nil : stored
+      case .nothing: return nil
       }
     } catch {
       throw FileSystemFailure(error)
@@ -134,36 +170,39 @@ struct DownloadRun: Sendable {
   }
 
   /// Takes the stream apart as it comes.
-  private func pump(_ stream: any ByteStream, into writer: DownloadWriter, _ account: PurchaseAccount)
+  /// - Returns: the sum of the original sizes.
+  func pump(_ stream: any ByteStream, into writer: DownloadWriter, _ account: PurchaseAccount)
     async throws(FileSystemFailure) -> ByteCount
   {
     let reader = ZipStreamReader(
-      options: settings.archiveOptions(spoolDirectory: writer.spoolDirectory, limit: cache.limits.maxSize),
-      sink: DownloadSink(writer: writer, download: download))
+      options: archiveOptions(for: writer), sink: DownloadSink(writer: writer, download: download))
     do {
       while let chunk = try await stream.next() {
         metrics.count(.bytesReceived, by: chunk.count)
         try chunk.withUnsafeBytes { try reader.consume($0) }
         download.advance(received: chunk.count, original: reader.totalSize)
-        await account.observe(reader.totalSize)
+        await account.observe(billable(reader.totalSize))
       }
       try reader.finish()
       return reader.totalSize
     } catch {
       // What was set aside until the archive's own end may hold files that are whole beyond doubt.
       if error is SourceFailure { try? reader.finish() }
-      await account.noteBytes(reader.totalSize)
-      switch error {
-      case let failure as SourceFailure: throw FileSystemFailure(failure)
-      case let failure as CacheFailure: throw FileSystemFailure(failure)
-      case let failure as ArchiveFailure: throw FileSystemFailure(failure)
-      case let failure as FileSystemFailure: throw failure
-      default: throw FileSystemFailure(.inputOutput, "\(error)")
-      }
+      await account.noteBytes(billable(reader.totalSize))
+      throw FileSystemFailure(any: error)
     }
   }
 
-  private func finish(_ writer: DownloadWriter) throws(FileSystemFailure) -> CachedListing {
+  /// A stream is billed by its original sizes, a package by the bytes that move.
+  func billable(_ original: ByteCount) -> ByteCount {
+    order.source.delivery == .stream ? original : download.progress.received
+  }
+
+  func archiveOptions(for writer: DownloadWriter) -> ArchiveOptions {
+    settings.archiveOptions(spoolDirectory: writer.spoolDirectory, limit: cache.limits.maxSize)
+  }
+
+  func finish(_ writer: DownloadWriter) throws(FileSystemFailure) -> CachedListing {
     do throws(CacheFailure) {
       return try writer.finish()
     } catch {
@@ -172,7 +211,7 @@ struct DownloadRun: Sendable {
   }
 
   /// Keeps what arrived whole, and leaves the account open: nobody knows what the provider charged.
-  private func breakOff(_ writer: DownloadWriter, _ account: PurchaseAccount, because cause: FileSystemFailure)
+  func breakOff(_ writer: DownloadWriter, _ account: PurchaseAccount, because cause: FileSystemFailure)
     async throws(FileSystemFailure) -> StoredResults
   {
     // EINTR is for who was interrupted; whoever opens the results later finds them cut short.

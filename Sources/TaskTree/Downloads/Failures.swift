@@ -58,6 +58,18 @@ extension FileSystemFailure {
     self.init(kind, failure.reason)
   }
 
+  /// From what several rooms may throw together.
+  init(any error: any Error) {
+    switch error {
+    case let failure as SourceFailure: self.init(failure)
+    case let failure as CacheFailure: self.init(failure)
+    case let failure as ArchiveFailure: self.init(failure)
+    case let failure as BudgetFailure: self.init(failure)
+    case let failure as FileSystemFailure: self = failure
+    default: self.init(.inputOutput, "\(error)")
+    }
+  }
+
   /// From what the cache kept of an earlier failure.
   init(word: String, reason: String) {
     self.init(word == ArchiveFailure.permanentWord ? .damaged : Kind(rawValue: word) ?? .inputOutput, reason)

@@ -24,6 +24,17 @@ struct StoredResults: Sendable {
     members = Dictionary(listing.members.map { ($0.ordinal, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// Which version of a package this is of.
+  var edition: Edition { Edition(listing.package) }
+
+  /// What getting everything that is not here costs money for, in bytes: the whole stream, or what is missing of a package.
+  /// nil where that is not known.
+  var billableSize: ByteCount? {
+    guard listing.state == .complete else { return nil }
+    guard listing.package != nil else { return listing.totalSize }
+    return listing.members.filter(\.isWorthFetching).reduce(.zero) { $0 + ($1.place?.compressedSize ?? $1.size) }
+  }
+
   func member(_ file: ResultIndex.File) -> CachedMember? { members[file.ordinal] }
 
   private static func stock(of listing: CachedListing) -> AccessDecision.Stock {

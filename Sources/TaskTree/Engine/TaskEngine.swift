@@ -15,20 +15,24 @@ public final class TaskEngine: Sendable {
   public let registry: TaskRegistry
   public let metrics: Metrics
   let statuses: StatusBoard
+  let groups: GroupBoard
   let desk: DownloadDesk
+  let ranges: RangedFiles
+  let changes = ResultChanges()
   let journal: ErrorJournal
   let crawlers: Crawlers
   private let sources: [SourceName: ConfiguredSource]
-  private let caps: Mutex<BudgetCaps?>
+  private let caps: CapsInForce
   private let shelf = ResultShelf()
 
   /// - Parameter caps: nil when no budget is configured: then nothing billed is ever opened.
   public init(
     sources: [ConfiguredSource], caps: BudgetCaps?, ledger: Ledger, cache: ResultCache, registry: TaskRegistry,
     settings: EngineSettings, logger: Logger
-  ) {
+  ) throws(FileSystemFailure) {
     self.sources = Dictionary(sources.map { ($0.source.name, $0) }, uniquingKeysWith: { first, _ in first })
-    self.caps = Mutex(caps)
+    let inForce = CapsInForce(caps)
+    self.caps = inForce
     self.ledger = ledger
     self.cache = cache
     self.registry = registry
@@ -37,16 +41,33 @@ public final class TaskEngine: Sendable {
     crawlers = Crawlers(names: settings.crawlers)
     statuses = StatusBoard(
       registry: registry, timeToLive: settings.statusTimeToLive, metrics: metrics, logger: logger)
+    groups = GroupBoard(statuses: statuses, metrics: metrics)
+    let packages = PackageDesk()
+    let arrears = LedgerArrears(logger: logger)
+    let (shelf, changes) = (shelf, changes)
+    let tools = RangeTools(
+      packages: packages, executor: try BlockingExecutor.forRanges(), spoolDirectory: cache.spoolDirectory,
+      metrics: metrics, logger: logger,
+      hasChanged: { task, version in
+        try? await cache.dropPackage(of: task, version: version)
+        shelf.drop(task)
+        changes.tell(task)
+      },
+      isComplete: { shelf.drop($0) })
+    ranges = RangedFiles(
+      cache: cache, ledger: ledger, arrears: arrears, caps: { inForce.caps }, tools: tools)
     desk = DownloadDesk(
-      ledger: ledger, cache: cache, shelf: shelf, settings: settings, metrics: metrics, logger: logger)
+      DownloadTools(
+        ledger: ledger, arrears: arrears, cache: cache, shelf: shelf, packages: packages, ranges: ranges,
+        episodes: { await Self.episodes(of: $0, registry) }, settings: settings, metrics: metrics, logger: logger))
   }
 
   /// The caps in force.
-  public var budgetCaps: BudgetCaps? { caps.withLock { $0 } }
+  public var budgetCaps: BudgetCaps? { caps.caps }
 
   /// Puts other caps in force, for every purchase that is not reserved yet.
   public func replaceBudgetCaps(_ new: BudgetCaps?) {
-    caps.withLock { $0 = new }
+    caps.replace(new)
   }
 
   /// The configured sources, in the order of their names.
@@ -80,9 +101,12 @@ public final class TaskEngine: Sendable {
 
   // MARK: - the list of tasks
 
-  /// The tasks of a source that has no list of its own: those of the configuration and those that were added.
+  /// The tasks of a source: those that its API lists; where it has no list, those of the configuration and those that were added.
   public func tasks(in source: SourceName) async throws(FileSystemFailure) -> [TaskPath] {
     guard let configured = sources[source] else { return [] }
+    if configured.source.canList {
+      return try await walk(TaskGroup(source: source, ids: []), depth: configured.source.taskDepth)
+    }
     let added = try await registry.listed(in: source)
     return Set(configured.tasks + added).sorted()
   }
@@ -176,6 +200,19 @@ public final class TaskEngine: Sendable {
     }
   }
 
+  /// A member of a task's package, to be fetched where it is read; nil for what does not lie in a package.
+  /// - Throws: where this requester may not fetch.
+  func ranged(_ member: CachedMember, of task: TaskPath, _ stored: StoredResults, requester: Requester, path: String)
+    async throws(FileSystemFailure) -> RangedFile?
+  {
+    guard member.place != nil, stored.listing.package != nil else { return nil }
+    let decision = try decision(for: task, requester: requester)
+    if case .refuse(let failure) = decision.verdict(stock: stored.stock, want: .content) { throw failure }
+    let order = RangeOrder(
+      task: task, source: try configured(for: task).source, requester: requester, path: path)
+    return try await ranges.file(member, of: stored.listing, for: order)
+  }
+
   /// Downloads a task's results, within the budget, unless they are in the cache; also after a download that broke.
   /// - Parameter progress: called about five times a second while the download runs.
   /// - Throws: the reason, when not everything could be fetched.
@@ -209,10 +246,11 @@ public final class TaskEngine: Sendable {
     let configured = try configured(for: task)
     let stored = try await stored(task, isUpToDate: true)
     let state = try await statuses.remembered(task)?.status.state
-    let known = stored?.listing.state == .complete ? stored?.listing.totalSize : nil
     do throws(BudgetFailure) {
       let caps = budgetCaps
-      let estimate = try await ledger.estimate(for: task, knownSize: known, caps: caps)
+      let episodes = await Self.episodes(of: task, registry)
+      let estimate = try await ledger.estimate(
+        for: task, knownSize: stored?.billableSize, episodes: episodes, caps: caps)
       let quote = try await ledger.quote(
         PurchaseRequest(
           task: task, path: task.description + "/results", price: configured.source.price, requester: requester,
@@ -225,12 +263,32 @@ public final class TaskEngine: Sendable {
     }
   }
 
+  /// How many episodes a task has, where the API ever told: only what is estimated depends on it.
+  static func episodes(of task: TaskPath, _ registry: TaskRegistry) async -> Int? {
+    (try? await registry.episodes(of: task)) ?? nil
+  }
+
   private func decisionForReport(_ task: TaskPath, requester: Requester) throws(BudgetFailure) -> AccessDecision {
     do throws(FileSystemFailure) {
       return try decision(for: task, requester: requester)
     } catch {
       throw .ledger(reason: error.reason)
     }
+  }
+}
+
+/// The caps of the budget, which a signal may replace.
+final class CapsInForce: Sendable {
+  private let content: Mutex<BudgetCaps?>
+
+  init(_ caps: BudgetCaps?) {
+    content = Mutex(caps)
+  }
+
+  var caps: BudgetCaps? { content.withLock { $0 } }
+
+  func replace(_ new: BudgetCaps?) {
+    content.withLock { $0 = new }
   }
 }
 

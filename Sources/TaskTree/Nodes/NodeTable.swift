@@ -1,5 +1,6 @@
 import FileSystem
 import Synchronization
+import Tasks
 
 /// The nodes that the kernel knows, counted as it counts them.
 ///
@@ -54,6 +55,11 @@ final class NodeTable: Sendable {
 
   func node(_ inode: InodeNumber) -> Node? {
     inode == .root ? .root : known.withLock { $0[inode]?.node }
+  }
+
+  /// The inodes below a task that the kernel knows, the task itself left out.
+  func inodes(of task: TaskPath) -> [InodeNumber] {
+    known.withLock { known in known.filter { $0.value.node.task == task && $0.value.node != .task(task) }.map(\.key) }
   }
 
   func forget(_ inode: InodeNumber, lookups: UInt64) {

@@ -3,11 +3,14 @@ import Synchronization
 /// Counters of this mount, for `.tollfs/metrics` in Prometheus' text format (version 0.0.4).
 public final class Metrics: Sendable {
   public enum Counter: Int, CaseIterable, Sendable {
-    case statusRequests, downloadRequests, bytesReceived, refusals, reads, bytesRead, opens, openHits, failures
+    case statusRequests, listRequests, downloadRequests, rangeRequests, bytesReceived, refusals, reads, bytesRead,
+      opens, openHits, failures
 
     var name: String {
       switch self {
       case .statusRequests: "tollfs_status_requests_total"
+      case .listRequests: "tollfs_list_requests_total"
+      case .rangeRequests: "tollfs_range_requests_total"
       case .downloadRequests: "tollfs_download_requests_total"
       case .bytesReceived: "tollfs_download_bytes_total"
       case .refusals: "tollfs_budget_refusals_total"
@@ -22,6 +25,8 @@ public final class Metrics: Sendable {
     var help: String {
       switch self {
       case .statusRequests: "Status calls to the APIs."
+      case .listRequests: "Listings asked of the APIs."
+      case .rangeRequests: "Ranges asked of packages."
       case .downloadRequests: "Download calls to the APIs."
       case .bytesReceived: "Bytes of downloads received."
       case .refusals: "Downloads that a cap refused."

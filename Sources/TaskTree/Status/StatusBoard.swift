@@ -71,6 +71,29 @@ final class StatusBoard: Sendable {
     }
   }
 
+  /// Takes statuses that came with a listing, as if each had just been asked for. Final ones are kept for the next mount.
+  func learn(_ told: [(task: TaskPath, status: TaskStatus)]) async {
+    var news: [(task: TaskPath, known: KnownStatus)] = []
+    for (task, status) in told {
+      let previous = (try? await remembered(task)) ?? nil
+      let known = KnownStatus.updated(previous, with: status, at: Date())
+      if status.state.isFinal, previous?.status != status { news.append((task, known)) }
+      entries.withLock { entries in
+        var entry = entries[task] ?? Entry()
+        entry.known = known
+        entry.latest = .success(known)
+        entry.answeredAt = ContinuousClock.now
+        entries[task] = entry
+      }
+    }
+    guard !news.isEmpty else { return }
+    do throws(FileSystemFailure) {
+      try await registry.record(news)
+    } catch {
+      logger.warning("statuses not kept for the next mount", metadata: ["reason": "\(error.reason)"])
+    }
+  }
+
   /// What is known already: a final status for ever, else one that is not older than the time to live, else the API's answer.
   func sufficient(_ task: TaskPath, from source: any TaskSource) async throws(FileSystemFailure) -> KnownStatus {
     if let known = try await remembered(task), known.status.state.isFinal { return known }

@@ -50,6 +50,13 @@ public final class TaskRegistry: Sendable {
           CREATE INDEX tasks_by_source ON tasks(source, listed);
           """)
     }
+    migrator.registerMigration("2: episodes") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE tasks ADD COLUMN known_episodes INTEGER;
+          UPDATE tasks SET known_episodes = total_episodes;
+          """)
+    }
     try migrator.migrate(database)
   }
 
@@ -92,6 +99,17 @@ public final class TaskRegistry: Sendable {
 
   /// Keeps a status for the next mount.
   func record(_ known: KnownStatus, of task: TaskPath) async throws(FileSystemFailure) {
+    try await record([(task, known)])
+  }
+
+  /// Keeps many statuses, in one transaction.
+  func record(_ statuses: [(task: TaskPath, known: KnownStatus)]) async throws(FileSystemFailure) {
+    try await write { database in
+      for (task, known) in statuses { try Self.record(known, of: task, in: database) }
+    }
+  }
+
+  private static func record(_ known: KnownStatus, of task: TaskPath, in database: Database) throws {
     let status = known.status
     var episodes: (completed: Int, total: Int)?
     var percent: Double?
@@ -100,18 +118,37 @@ public final class TaskRegistry: Sendable {
     case .percent(let value): percent = value
     case nil: break
     }
-    let values: StatementArguments = [
-      status.state.word, episodes?.completed, episodes?.total, percent, status.errorCode, status.errorMessage,
-      status.name,
-      Data(status.raw), known.changed.timeIntervalSince1970, known.asked.timeIntervalSince1970, task.description,
-    ]
-    try await write { database in
-      try Self.ensureRow(task, in: database)
-      try database.execute(
-        sql: """
-          UPDATE tasks SET state = ?, completed_episodes = ?, total_episodes = ?, percent = ?, error_code = ?,
-            error_message = ?, name = ?, raw = ?, changed = ?, asked = ? WHERE task = ?
-          """, arguments: values)
+    try ensureRow(task, in: database)
+    // The number of episodes is only told while a task runs; the size of its results is estimated from it afterwards.
+    try database.execute(
+      sql: """
+        UPDATE tasks SET state = ?, completed_episodes = ?, total_episodes = ?, percent = ?, error_code = ?,
+          error_message = ?, name = ?, raw = ?, changed = ?, asked = ?,
+          known_episodes = coalesce(?, known_episodes) WHERE task = ?
+        """,
+      arguments: [
+        status.state.word, episodes?.completed, episodes?.total, percent, status.errorCode, status.errorMessage,
+        status.name, Data(status.raw), known.changed.timeIntervalSince1970, known.asked.timeIntervalSince1970,
+        episodes?.total, task.description,
+      ])
+  }
+
+  /// How many episodes a task has, as far as the API ever told.
+  func episodes(of task: TaskPath) async throws(FileSystemFailure) -> Int? {
+    try await read { database in
+      try Int.fetchOne(
+        database, sql: "SELECT known_episodes FROM tasks WHERE task = ?", arguments: [task.description])
+    }
+  }
+
+  /// Whether anything was ever recorded of a task in a group: then the group exists, also while the API can't be asked.
+  func knowsAnything(below group: TaskGroup) async throws(FileSystemFailure) -> Bool {
+    // `0` is the character after `/`.
+    let prefix = group.description
+    return try await read { database in
+      try Bool.fetchOne(
+        database, sql: "SELECT EXISTS (SELECT * FROM tasks WHERE task >= ? AND task < ? AND state IS NOT NULL)",
+        arguments: [prefix + "/", prefix + "0"]) ?? false
     }
   }
 

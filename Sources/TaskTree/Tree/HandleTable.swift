@@ -14,6 +14,8 @@ final class HandleTable: Sendable {
     case stored(FileDescriptorBox, size: UInt64)
     /// Still arriving, or arrived in this run.
     case arriving(ArrivingFile)
+    /// Fetched where it is read.
+    case ranged(RangedHandle)
   }
 
   /// A file whose bytes come, or came, with a download of this run.

@@ -14,6 +14,16 @@ public final class TaskTreeFileSystem: FileSystem {
     self.engine = engine
   }
 
+  /// Tells the kernel, from now on, when what it keeps of a task's results is of an older version.
+  public func attach(_ kernel: any KernelCache) {
+    engine.changes.listen { [weak self] task in
+      guard let self else { return }
+      for inode in nodes.inodes(of: task) { kernel.invalidate(inode) }
+      guard let results = FileName(Node.resultsName) else { return }
+      kernel.invalidate(results, in: nodes.number(of: .task(task)))
+    }
+  }
+
   // MARK: - inodes
 
   public func retain(_ inode: InodeNumber) {
@@ -62,7 +72,8 @@ public final class TaskTreeFileSystem: FileSystem {
   }
 
   public func symbolicLink(_ inode: InodeNumber, for caller: Caller) async throws(FileSystemFailure) -> String {
-    throw FileSystemFailure(.invalidArgument)
+    guard case .nameLink(let group, let name) = try node(inode) else { throw FileSystemFailure(.invalidArgument) }
+    return try await target(of: name, in: group)
   }
 
   // MARK: - files
@@ -71,8 +82,8 @@ public final class TaskTreeFileSystem: FileSystem {
     let node = try node(inode)
     return try await noting(node.path, node) { () async throws(FileSystemFailure) in
       switch node {
-      case .resultFile(let task, let components):
-        return try await self.openResult(task, components, for: Requester(caller))
+      case .resultFile(let task, let components, let edition):
+        return try await self.openResult(task, components, edition, for: Requester(caller))
       case .readme:
         return OpenFile(handle: self.handles.open(.snapshot(Array(Readme.text.utf8))), caching: .keep)
       case .control(let file):
@@ -80,8 +91,10 @@ public final class TaskTreeFileSystem: FileSystem {
       case .taskFile(let task, let file):
         let content = try await self.liveContent(of: file, task, requester: Requester(caller))
         return OpenFile(handle: self.handles.open(.snapshot(content)), caching: .none)
-      case .root, .controlDirectory, .group, .task, .resultDirectory:
+      case .root, .controlDirectory, .group, .nameDirectory, .task, .resultDirectory:
         throw FileSystemFailure(.isADirectory)
+      case .nameLink:
+        throw FileSystemFailure(.invalidArgument)
       }
     }
   }
@@ -99,12 +112,20 @@ public final class TaskTreeFileSystem: FileSystem {
       countRead(available)
       return .range(of: descriptor, offset: offset, count: available)
     case .arriving(let file):
-      let node = Node.resultFile(file.download.task, file.components)
+      let node = Node.resultFile(file.download.task, file.components, .only)
       let available = try await noting(node.path, node) { () async throws(FileSystemFailure) in
         try await self.available(file, offset, count)
       }
       countRead(available)
       return .range(of: file.descriptor, offset: offset, count: available)
+    case .ranged(let handle):
+      let file = handle.file
+      let node = Node.resultFile(file.task, file.member.path, Edition(file.version))
+      let available = try await noting(node.path, node) { () async throws(FileSystemFailure) in
+        try await handle.available(at: offset, count: count)
+      }
+      countRead(available)
+      return .range(of: handle.descriptor, offset: offset, count: available)
     }
   }
 

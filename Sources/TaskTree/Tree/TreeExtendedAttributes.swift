@@ -8,6 +8,7 @@ enum TreeAttribute: String, CaseIterable {
   case cached = "user.tollfs.cached"
   case error = "user.tollfs.error"
   case source = "user.tollfs.source"
+  case name = "user.tollfs.name"
   case crc32 = "user.tollfs.crc32"
 }
 
@@ -36,14 +37,16 @@ extension TaskTreeFileSystem {
   /// All of them are answered from memory and the local disk: none asks the API.
   private func value(of attribute: TreeAttribute, _ node: Node) async throws(FileSystemFailure) -> String? {
     if attribute == .error { return engine.journal.latest(at: node.path)?.reason.oneLine }
+    if case .group(let source, let ids) = node { return groupValue(of: attribute, source, ids) }
     guard let task = node.task else { return nil }
     switch node {
     case .task, .resultDirectory, .resultFile: break
-    case .root, .readme, .controlDirectory, .control, .group, .taskFile: return nil
+    case .root, .readme, .controlDirectory, .control, .group, .nameDirectory, .nameLink, .taskFile: return nil
     }
     switch attribute {
     case .error: return nil
     case .source: return task.source.text
+    case .name: return try await name(node, task)
     case .status: return try await engine.statuses.remembered(task)?.status.state.word
     case .cached: return String(try await cachedPercent(node, task))
     case .cost: return try await cost(node, task)
@@ -51,10 +54,25 @@ extension TaskTreeFileSystem {
     }
   }
 
+  private func groupValue(of attribute: TreeAttribute, _ source: SourceName, _ ids: [String]) -> String? {
+    switch attribute {
+    case .source: source.text
+    case .name: engine.name(of: ids, in: source)?.oneLine
+    case .status, .cost, .cached, .error, .crc32: nil
+    }
+  }
+
+  /// What people call the task.
+  private func name(_ node: Node, _ task: TaskPath) async throws(FileSystemFailure) -> String? {
+    guard case .task = node else { return nil }
+    if let name = engine.name(of: task.ids, in: task.source) { return name.oneLine }
+    return try await engine.statuses.remembered(task)?.status.name?.oneLine
+  }
+
   private func storedFile(_ node: Node, _ task: TaskPath) async throws(FileSystemFailure) -> (
     stored: StoredResults, file: ResultIndex.File
   )? {
-    guard case .resultFile(_, let components) = node, let stored = try await engine.stored(task),
+    guard case .resultFile(_, let components, _) = node, let stored = try await engine.stored(task),
       let file = stored.index.file(components)
     else { return nil }
     return (stored, file)
@@ -81,7 +99,7 @@ extension TaskTreeFileSystem {
   }
 
   private func checksum(_ node: Node, _ task: TaskPath) async throws(FileSystemFailure) -> String? {
-    guard case .resultFile(_, let components) = node else { return nil }
+    guard case .resultFile(_, let components, _) = node else { return nil }
     var file = try await engine.stored(task)?.index.file(components)
     if file == nil { file = engine.desk.running(task)?.published(components) }
     guard let crc32 = file?.crc32 else { return nil }

@@ -30,20 +30,20 @@ extension TaskTreeFileSystem {
         TreeListing.Item(name: $0.rawValue, node: .control($0), kind: .regular, attributes: nil)
       }
       return TreeListing(items: items)
-    case .group(let source, _):
-      var listing = TreeListing()
-      for task in try await engine.tasks(in: source) { listing.items.append(try await item(task.id, .task(task))) }
-      return listing
+    case .group(let source, let ids):
+      return try await groupListing(TaskGroup(source: source, ids: ids))
+    case .nameDirectory(let group):
+      return try await nameListing(group)
     case .task(let task):
       return try await taskListing(task)
-    case .resultDirectory(let task, let components):
-      return try await resultListing(task, components, requester: requester)
-    case .readme, .control, .taskFile, .resultFile:
+    case .resultDirectory(let task, let components, let edition):
+      return try await resultListing(task, components, edition, requester: requester)
+    case .readme, .control, .taskFile, .nameLink, .resultFile:
       throw FileSystemFailure(.notADirectory)
     }
   }
 
-  private func item(_ name: String, _ node: Node) async throws(FileSystemFailure) -> TreeListing.Item {
+  func item(_ name: String, _ node: Node) async throws(FileSystemFailure) -> TreeListing.Item {
     let attributes = try await attributes(of: node)
     return TreeListing.Item(name: name, node: node, kind: attributes.kind, attributes: attributes)
   }
@@ -56,15 +56,17 @@ extension TaskTreeFileSystem {
       TreeListing.Item(name: $0.rawValue, node: .taskFile(task, $0), kind: .regular, attributes: nil)
     }
     if try await hasResults(task) {
-      listing.items.append(try await item(Node.resultsName, .resultDirectory(task, [])))
+      listing.items.append(try await item(Node.resultsName, .resultDirectory(task, [], .only)))
     }
     return listing
   }
 
-  private func resultListing(_ task: TaskPath, _ components: [String], requester: Requester)
+  private func resultListing(_ task: TaskPath, _ components: [String], _ edition: Edition, requester: Requester)
     async throws(FileSystemFailure) -> TreeListing
   {
     let stored = try await resultListing(of: task, requester: requester)
+    // A directory of another version; the kernel looks its name up again.
+    guard components.isEmpty || stored.edition == edition else { throw FileSystemFailure(.stale) }
     guard let children = stored.index.children(of: components) else { throw FileSystemFailure(.stale) }
     var listing = TreeListing(isImmutable: stored.breakage == nil)
     if let breakage = stored.breakage {
@@ -74,7 +76,8 @@ extension TaskTreeFileSystem {
     }
     for child in children {
       let path = components + [child.name]
-      let node: Node = child.isDirectory ? .resultDirectory(task, path) : .resultFile(task, path)
+      let node: Node =
+        child.isDirectory ? .resultDirectory(task, path, stored.edition) : .resultFile(task, path, stored.edition)
       let attributes =
         child.isDirectory
         ? directoryAttributes(stored, path) : stored.index.file(path).map(fileAttributes)
@@ -113,11 +116,14 @@ extension Node {
     case .root, .readme, .controlDirectory: return .root
     case .control: return .controlDirectory
     case .group(let source, let ids): return ids.isEmpty ? .root : .group(source, Array(ids.dropLast()))
+    case .nameDirectory(let group): return .group(group.source, group.ids)
+    case .nameLink(let group, _): return .nameDirectory(group)
     case .task(let task): return .group(task.source, Array(task.ids.dropLast()))
     case .taskFile(let task, _): return .task(task)
-    case .resultDirectory(let task, let components):
-      return components.isEmpty ? .task(task) : .resultDirectory(task, Array(components.dropLast()))
-    case .resultFile(let task, let components): return .resultDirectory(task, Array(components.dropLast()))
+    case .resultDirectory(let task, let components, let edition):
+      return components.isEmpty ? .task(task) : .resultDirectory(task, Array(components.dropLast()), edition)
+    case .resultFile(let task, let components, let edition):
+      return .resultDirectory(task, Array(components.dropLast()), edition)
     }
   }
 }

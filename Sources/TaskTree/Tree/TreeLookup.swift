@@ -24,9 +24,9 @@ struct NodeAttributes {
 
 extension TaskTreeFileSystem {
   /// For names that can't come to be while this mount lasts.
-  private static let never = Duration.seconds(3_600)
+  static let never = Duration.seconds(3_600)
   /// For task directories: they do not change, but `tollfs forget` may take one off the list.
-  private static let taskValidity = CacheValidity(entry: .seconds(60), attributes: .seconds(60))
+  static let taskValidity = CacheValidity(entry: .seconds(60), attributes: .seconds(60))
   /// For results that are still changing: long enough for the calls of one `ls -l`.
   private static let changing = CacheValidity(entry: .seconds(1), attributes: .seconds(1))
 
@@ -41,34 +41,17 @@ extension TaskTreeFileSystem {
       return ControlFile(rawValue: name).map { .node(.control($0)) } ?? .absent(Self.never)
     case .group(let source, let ids):
       return try await member(name, of: source, ids, caller: caller)
+    case .nameDirectory(let group):
+      return try await link(name, in: group)
     case .task(let task):
       if let file = TaskFile(rawValue: name) { return .node(.taskFile(task, file)) }
       guard name == Node.resultsName else { return .absent(Self.never) }
       // Never remembered: it comes to be when the task completes.
-      return try await hasResults(task) ? .node(.resultDirectory(task, [])) : .absent(.zero)
-    case .resultDirectory(let task, let components):
-      return try await result(name, in: components, of: task, caller: caller)
-    case .readme, .control, .taskFile, .resultFile:
+      return try await hasResults(task) ? .node(.resultDirectory(task, [], .only)) : .absent(.zero)
+    case .resultDirectory(let task, let components, let edition):
+      return try await result(name, in: components, edition, of: task, caller: caller)
+    case .readme, .control, .taskFile, .nameLink, .resultFile:
       throw FileSystemFailure(.notADirectory)
-    }
-  }
-
-  /// A task that is on the list is there without asking anyone; any other name asks the API once.
-  private func member(_ name: String, of source: SourceName, _ ids: [String], caller: Caller)
-    async throws(FileSystemFailure) -> Child
-  {
-    if DesktopProbes.contains(name) || PathComponentRule.refusal(of: name) != nil { return .absent(Self.never) }
-    guard let configured = engine.configured(source), let task = TaskPath(source: source, ids: ids + [name]),
-      task.ids.count == configured.source.taskDepth
-    else { return .absent(.zero) }
-    if try await engine.isListed(task) { return .node(.task(task)) }
-    if engine.crawlers.contains(Requester(caller)) { return .absent(.zero) }
-    do throws(FileSystemFailure) {
-      try await engine.add(task)
-      return .node(.task(task))
-    } catch {
-      if error.kind == .notFound { return .absent(.zero) }
-      throw error
     }
   }
 
@@ -79,14 +62,17 @@ extension TaskTreeFileSystem {
     return try await engine.statuses.sufficient(task, from: source).status.state == .completed
   }
 
-  private func result(_ name: String, in components: [String], of task: TaskPath, caller: Caller)
-    async throws(FileSystemFailure) -> Child
-  {
+  private func result(
+    _ name: String, in components: [String], _ edition: Edition, of task: TaskPath, caller: Caller
+  ) async throws(FileSystemFailure) -> Child {
     let wanted = components + [name]
-    switch try await findResult(wanted, of: task, requester: Requester(caller)) {
-    case .file: return .node(.resultFile(task, wanted))
-    case .directory: return .node(.resultDirectory(task, wanted))
-    case nil: return .absent(.zero)
+    guard let (found, current) = try await findResult(wanted, of: task, requester: Requester(caller)) else {
+      return .absent(.zero)
+    }
+    guard components.isEmpty || edition == current else { throw FileSystemFailure(.stale) }
+    switch found {
+    case .file: return .node(.resultFile(task, wanted, current))
+    case .directory: return .node(.resultDirectory(task, wanted, current))
     }
   }
 
@@ -94,8 +80,14 @@ extension TaskTreeFileSystem {
 
   func attributes(of node: Node) async throws(FileSystemFailure) -> NodeAttributes {
     switch node {
-    case .root, .controlDirectory, .group:
+    case .root, .controlDirectory:
       return directory(mounted, .immutable)
+    case .group(_, let ids):
+      return directory(mounted, ids.isEmpty ? .immutable : Self.taskValidity)
+    case .nameDirectory:
+      return directory(mounted, Self.taskValidity)
+    case .nameLink(let group, let name):
+      return try await linkAttributes(name, in: group)
     case .task:
       return directory(mounted, Self.taskValidity)
     case .readme:
@@ -104,10 +96,10 @@ extension TaskTreeFileSystem {
       return file(UInt64(try await content(of: control).count), Timestamp(.now), .none)
     case .taskFile(let task, let file):
       return try await attributes(of: file, task)
-    case .resultDirectory(let task, let components):
-      return try await directoryAttributes(task, components)
-    case .resultFile(let task, let components):
-      return try await fileAttributes(task, components)
+    case .resultDirectory(let task, let components, let edition):
+      return try await directoryAttributes(task, components, edition)
+    case .resultFile(let task, let components, let edition):
+      return try await fileAttributes(task, components, edition)
     }
   }
 
@@ -124,21 +116,23 @@ extension TaskTreeFileSystem {
     return file(UInt64(size), modified, .none)
   }
 
-  private func directoryAttributes(_ task: TaskPath, _ components: [String]) async throws(FileSystemFailure)
-    -> NodeAttributes
+  private func directoryAttributes(_ task: TaskPath, _ components: [String], _ edition: Edition)
+    async throws(FileSystemFailure) -> NodeAttributes
   {
-    if let stored = try await engine.stored(task), engine.desk.running(task) == nil {
+    if let stored = try await engine.stored(task), engine.desk.running(task) == nil || stored.listing.package != nil {
+      guard components.isEmpty || stored.edition == edition else { throw FileSystemFailure(.stale) }
       return directoryAttributes(stored, components)
     }
     let changed = try await engine.statuses.remembered(task).map { Timestamp($0.changed) }
     return directory(changed ?? mounted, Self.changing)
   }
 
-  private func fileAttributes(_ task: TaskPath, _ components: [String]) async throws(FileSystemFailure)
-    -> NodeAttributes
+  private func fileAttributes(_ task: TaskPath, _ components: [String], _ edition: Edition)
+    async throws(FileSystemFailure) -> NodeAttributes
   {
-    var found = try await engine.stored(task)?.index.file(components)
-    if found == nil { found = engine.desk.running(task)?.published(components) }
+    let stored = try await engine.stored(task)
+    var found = stored?.edition == edition ? stored?.index.file(components) : nil
+    if found == nil, edition == .only { found = engine.desk.running(task)?.published(components) }
     guard let found else { throw FileSystemFailure(.stale) }
     return fileAttributes(found)
   }

@@ -7,51 +7,92 @@ import Tasks
 extension TaskTreeFileSystem {
   /// Finds a name in a task's results, downloading them if nobody knows their names yet.
   func findResult(_ components: [String], of task: TaskPath, requester: Requester) async throws(FileSystemFailure)
-    -> ResultIndex.Found?
+    -> (found: ResultIndex.Found, edition: Edition)?
   {
     let stored = try await engine.stored(task)
-    if let found = stored?.index.find(components) { return found }
+    if let stored, let found = stored.index.find(components) { return (found, stored.edition) }
     if let stored, stored.breakage == nil { return nil }
     // A desktop's curiosity: nothing that is there by this name is missed by a program that asks for it after the listing.
     if let name = components.last, DesktopProbes.contains(name) {
-      return engine.desk.running(task)?.found(components)
+      return engine.desk.running(task)?.found(components).map { ($0, .only) }
     }
-    let path = Node.resultDirectory(task, components).path
+    let path = Node.resultDirectory(task, components, .only).path
     switch try await engine.access(task, want: .listing, requester: requester, path: path) {
     case .stored(let stored):
-      if let found = stored.index.find(components) { return found }
+      if let found = stored.index.find(components) { return (found, stored.edition) }
       try throwBreakage(of: stored, task, requester)
       return nil
     case .arriving(let download):
-      if let found = try await download.find(components) { return found }
-      try throwBreakage(of: try await download.ended(), task, requester)
+      let found = try await download.find(components)
+      if let found, !download.isOver { return (found, .only) }
+      let stored = try await download.ended()
+      if let found { return (found, stored.edition) }
+      try throwBreakage(of: stored, task, requester)
       return nil
     }
   }
 
   /// The complete listing of a task's results, waiting for it if need be.
   func resultListing(of task: TaskPath, requester: Requester) async throws(FileSystemFailure) -> StoredResults {
-    let path = Node.resultDirectory(task, []).path
+    let path = Node.resultDirectory(task, [], .only).path
     switch try await engine.access(task, want: .listing, requester: requester, path: path) {
     case .stored(let stored): return stored
     case .arriving(let download): return try await download.ended()
     }
   }
 
-  func openResult(_ task: TaskPath, _ components: [String], for requester: Requester) async throws(FileSystemFailure)
-    -> OpenFile
+  func openResult(_ task: TaskPath, _ components: [String], _ edition: Edition, for requester: Requester)
+    async throws(FileSystemFailure) -> OpenFile
   {
     engine.metrics.count(.opens)
-    // A second round is for an index that was read too early, or changed by another process. One open waits for one
-    // download at most: what is gone again by the end of it is not bought once more.
-    for _ in 0..<2 {
-      if let opened = try await openStored(task, components) { return opened }
-      if let opened = try await openArriving(task, components, for: requester) { return opened }
-      engine.refresh(task)
-      if let opened = try await openStored(task, components) { return opened }
-      if engine.desk.running(task) == nil { break }
-    }
+    if let opened = try await openKnown(task, components, edition, for: requester) { return opened }
+    // One open waits for one download at most: what is gone again by the end of it is not bought once more.
+    if let opened = try await openArriving(task, components, for: requester) { return opened }
+    engine.refresh(task)
+    if let opened = try await openKnown(task, components, edition, for: requester) { return opened }
     throw FileSystemFailure(.inputOutput, "the cache is being emptied faster than it is filled; see `cache.max_size`")
+  }
+
+  /// Opens what needs no download of the task as a whole: nil where it does.
+  private func openKnown(_ task: TaskPath, _ components: [String], _ edition: Edition, for requester: Requester)
+    async throws(FileSystemFailure) -> OpenFile?
+  {
+    // A name of another version: the kernel looks it up again when it is told so.
+    if let stored = try await engine.stored(task), stored.edition != edition { throw FileSystemFailure(.stale) }
+    if let opened = try await openStored(task, components) { return opened }
+    return try await openRanged(task, components, for: requester)
+  }
+
+  /// Opens a member of a package, of which so much is fetched as is read.
+  private func openRanged(_ task: TaskPath, _ components: [String], for requester: Requester)
+    async throws(FileSystemFailure) -> OpenFile?
+  {
+    guard let stored = try await engine.stored(task), let file = stored.index.file(components),
+      let member = stored.member(file), member.isWorthFetching
+    else { return nil }
+    let path = Node.resultFile(task, components, stored.edition).path
+    guard let ranged = try await engine.ranged(member, of: task, stored, requester: requester, path: path) else {
+      return nil
+    }
+    do throws(FileSystemFailure) {
+      try await ranged.open()
+      return OpenFile(handle: try await handle(of: ranged), caching: .keep)
+    } catch {
+      engine.refresh(task)
+      throw error
+    }
+  }
+
+  /// Takes over one `open()` of a file.
+  private func handle(of file: RangedFile) async throws(FileSystemFailure) -> HandleNumber {
+    let limit = await file.account.readAheadLimit()
+    do throws(CacheFailure) {
+      let descriptor = FileDescriptorBox(owning: try file.object.duplicateDescriptor())
+      return handles.open(.ranged(RangedHandle(file, descriptor: descriptor, limit: limit)))
+    } catch {
+      file.close()
+      throw FileSystemFailure(error)
+    }
   }
 
   private func openStored(_ task: TaskPath, _ components: [String]) async throws(FileSystemFailure) -> OpenFile? {
@@ -85,7 +126,7 @@ extension TaskTreeFileSystem {
   private func openArriving(_ task: TaskPath, _ components: [String], for requester: Requester)
     async throws(FileSystemFailure) -> OpenFile?
   {
-    let path = Node.resultFile(task, components).path
+    let path = Node.resultFile(task, components, .only).path
     let access = try await engine.access(task, want: .content, requester: requester, path: path)
     guard case .arriving(let download) = access else { return nil }
     if case .file(let file)? = try await download.find(components), let failure = file.failure { throw failure }

@@ -1,3 +1,4 @@
+import FileSystem
 import Glibc
 import Synchronization
 
@@ -6,10 +7,26 @@ import Synchronization
 final class BlockingExecutor: TaskExecutor {
   private let queue = JobQueue()
 
-  static func started() throws(ThreadFailure) -> BlockingExecutor {
+  /// - Parameter threads: how many jobs can run at once.
+  static func started(threads: Int = 1) throws(ThreadFailure) -> BlockingExecutor {
     let executor = BlockingExecutor()
-    try executor.queue.startThread()
+    for _ in 0..<threads { try executor.queue.startThread() }
     return executor
+  }
+
+  /// For one download.
+  static func forDownload() throws(FileSystemFailure) -> BlockingExecutor { try started(by: 1) }
+
+  /// For all that arrives by ranges: decoding and writing keep as many busy as there are cores in a small machine, and one
+  /// that waits for a slow disk does not hold up the others.
+  static func forRanges() throws(FileSystemFailure) -> BlockingExecutor { try started(by: 4) }
+
+  private static func started(by threads: Int) throws(FileSystemFailure) -> BlockingExecutor {
+    do throws(ThreadFailure) {
+      return try started(threads: threads)
+    } catch {
+      throw FileSystemFailure(.inputOutput, "the system gives no more threads (errno \(error.code))")
+    }
   }
 
   private init() {}
@@ -28,18 +45,36 @@ struct ThreadFailure: Error {
   let code: Int32
 }
 
-/// Jobs in the order in which they came, run by one thread until closed and empty.
+/// Jobs in the order in which they came, run by its threads until closed and empty.
 private final class JobQueue: Sendable {
   private struct Content {
-    var jobs: [(UnownedJob, UnownedTaskExecutor)] = []
+    private var jobs: [(UnownedJob, UnownedTaskExecutor)] = []
+    /// How many of them have been taken.
+    private var taken = 0
     var isClosed = false
+
+    mutating func append(_ job: UnownedJob, for executor: UnownedTaskExecutor) {
+      jobs.append((job, executor))
+    }
+
+    mutating func next() -> (UnownedJob, UnownedTaskExecutor)? {
+      guard taken < jobs.count else { return nil }
+      taken += 1
+      defer {
+        if taken == jobs.count {
+          jobs.removeAll(keepingCapacity: true)
+          taken = 0
+        }
+      }
+      return jobs[taken - 1]
+    }
   }
 
   private let content = Mutex(Content())
   private let available = Semaphore()
 
   func append(_ job: UnownedJob, for executor: UnownedTaskExecutor) {
-    content.withLock { $0.jobs.append((job, executor)) }
+    content.withLock { $0.append(job, for: executor) }
     available.signal()
   }
 
@@ -68,13 +103,12 @@ private final class JobQueue: Sendable {
   private func run() {
     while true {
       available.wait()
-      let (jobs, isClosed) = content.withLock { content in
-        defer { content.jobs.removeAll(keepingCapacity: true) }
-        return (content.jobs, content.isClosed)
-      }
-      for (job, executor) in jobs { job.runSynchronously(on: executor) }
-      if isClosed, jobs.isEmpty { return }
-      if isClosed { available.signal() }
+      let (next, isClosed) = content.withLock { content in (content.next(), content.isClosed) }
+      if let (job, executor) = next { job.runSynchronously(on: executor) }
+      guard isClosed else { continue }
+      // Every thread has to hear of it.
+      available.signal()
+      if next == nil { return }
     }
   }
 }

@@ -26,21 +26,21 @@ final class Assembly: Sendable {
     self.logger = logger
     let ledger = try await Self.openLedger(configuration, logger)
     let cache = try await Self.openCache(configuration, logger)
-    let registry: TaskRegistry
-    do throws(FileSystemFailure) {
-      registry = try await TaskRegistry(stateDirectory: configuration.stateDirectory)
-    } catch {
-      throw CommandFailure(error)
-    }
-    // From here on nothing throws: connections must be shut down by whoever has them.
     let connections = HTTPConnections(network: configuration.network, logger: logger)
     self.connections = connections
     let settings = EngineSettings(
       statusTimeToLive: configuration.mount.statusLifetime, crawlers: configuration.crawlers,
       nameCharset: configuration.mount.nameCharset)
-    engine = TaskEngine(
-      sources: configuration.sources.map { Self.source($0, configuration.network, connections, logger) },
-      caps: configuration.budget, ledger: ledger, cache: cache, registry: registry, settings: settings, logger: logger)
+    do throws(FileSystemFailure) {
+      let registry = try await TaskRegistry(stateDirectory: configuration.stateDirectory)
+      engine = try TaskEngine(
+        sources: configuration.sources.map { Self.source($0, configuration.network, connections, logger) },
+        caps: configuration.budget, ledger: ledger, cache: cache, registry: registry, settings: settings,
+        logger: logger)
+    } catch {
+      await connections.shutdown()
+      throw CommandFailure(error)
+    }
   }
 
   /// Ends: downloads that run may end within `grace`, then they are broken off and what arrived is kept.

@@ -39,9 +39,11 @@ struct MountService: Sendable {
     let tree = TaskTreeFileSystem(engine: assembly.engine)
     let (mountpoint, options, logger) = (mountpoint, options, assembly.logger)
     do throws(FuseFailure) {
-      return try await BlockingCall.run { () throws(FuseFailure) in
+      let session = try await BlockingCall.run { () throws(FuseFailure) in
         try FuseSession(mounting: tree, at: mountpoint, options: options, logger: logger)
       }
+      tree.attach(session.kernelCache)
+      return session
     } catch {
       await assembly.shutdown(grace: .zero)
       throw CommandFailure(error)

@@ -1,0 +1,395 @@
+import Archives
+import FileSystem
+import Logging
+import ResultCache
+import Synchronization
+import Tasks
+
+/// What all files of packages that are read by ranges share.
+struct RangeTools: Sendable {
+  let packages: PackageDesk
+  /// Threads that may block: what arrives is written to the disk there.
+  let executor: BlockingExecutor
+  /// On the cache's disk, for what has to be collected before it can be decoded.
+  let spoolDirectory: String
+  let metrics: Metrics
+  let logger: Logger
+  /// Called when the store has another version of a task's package than the cache.
+  let hasChanged: @Sendable (TaskPath, PackageVersion) async -> Void
+  /// Called when a member has arrived as a whole.
+  let isComplete: @Sendable (TaskPath) -> Void
+}
+
+/// A member of a package whose content is fetched where it is read: one for all who have it open.
+///
+/// Lock order: a leaf; never held across an await.
+final class RangedFile: Sendable {
+  let task: TaskPath
+  let member: CachedMember
+  let place: MemberPlace
+  let isBare: Bool
+  let version: PackageVersion
+  let object: SparseObject
+  let account: RangeAccount
+  let tools: RangeTools
+  let source: any TaskSource
+
+  fileprivate struct State {
+    /// Where the content begins in the package, once its header has been read.
+    var contentStart: UInt64?
+    /// The last failure of a fetch, in its own terms: the cache only passes on that there was one.
+    var failure: FileSystemFailure?
+    var readers = 0
+    /// The check of the whole, once everything was here.
+    var completion: Flight<Void>?
+    var decoders: [DecodeRun] = []
+  }
+
+  fileprivate let state: Mutex<State>
+
+  init(
+    task: TaskPath, member: CachedMember, place: CachedPlace, version: PackageVersion, object: SparseObject,
+    source: any TaskSource, account: RangeAccount, tools: RangeTools
+  ) {
+    self.task = task
+    self.member = member
+    self.place = MemberPlace(place, of: member)
+    isBare = place.isBare
+    self.version = version
+    self.object = object
+    self.source = source
+    self.account = account
+    self.tools = tools
+    // A package that is no archive is its own content.
+    state = Mutex(State(contentStart: place.isBare ? 0 : nil))
+  }
+
+  var size: UInt64 { object.size }
+
+  // MARK: - opening and closing
+
+  /// How much of a file its open fetches, so that the open tells what is wrong: what most programs look at first.
+  private static let firstLook: UInt64 = UInt64(SparseObject.blockSize)
+
+  /// One more reader. Fetches the first bytes, unless they are here.
+  /// - Throws: why they can't be had.
+  func open() async throws(FileSystemFailure) {
+    let isFirst = state.withLock { state in
+      state.readers += 1
+      return state.readers == 1
+    }
+    do throws(FileSystemFailure) {
+      let look = 0..<min(size, Self.firstLook)
+      if isFirst, !object.missing(in: 0..<size).isEmpty { try await account.open() }
+      if !look.isEmpty { try await read(look, ahead: 0) }
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  /// One reader less. What was begun for the last one ends; the account is settled.
+  func close() {
+    let ended: [DecodeRun]? = state.withLock { state in
+      state.readers -= 1
+      guard state.readers <= 0 else { return nil }
+      defer { state.decoders = [] }
+      return state.decoders
+    }
+    guard let ended else { return }
+    for run in ended { run.cancel() }
+    Task { [account] in await account.settle() }
+  }
+
+  // MARK: - reading
+
+  /// Waits until a range is here, fetching what is missing of it and so many bytes behind it.
+  func read(_ range: Range<UInt64>, ahead: UInt64) async throws(FileSystemFailure) {
+    // Each round brings all that is missing, or fails. More than one is for blocks that turned out damaged, were brought by
+    // somebody who gave up, or lay behind a header that was longer than expected.
+    for _ in 0..<Self.rounds {
+      if isBare || place.isStored {
+        try await fetch(range, ahead: ahead)
+      } else {
+        try await decode(range, ahead: ahead)
+      }
+      do throws(CacheFailure) {
+        switch try await object.wait(for: range) {
+        case .arrived: return
+        case .missing: continue
+        }
+      } catch {
+        throw explained(error)
+      }
+    }
+    throw lastFailure ?? FileSystemFailure(.inputOutput, "the content of \(name) does not come, whatever is tried")
+  }
+
+  private static let rounds = 6
+
+  var name: String { member.path.joined(separator: "/") }
+
+  private var lastFailure: FileSystemFailure? { state.withLock { $0.failure } }
+
+  /// The failure of the fetch that the cache tells of, or the cache's own.
+  private func explained(_ failure: CacheFailure) -> FileSystemFailure {
+    if failure.kind != .cancelled, let known = lastFailure, known.reason == failure.reason { return known }
+    return FileSystemFailure(failure)
+  }
+
+  // MARK: - stored content
+
+  private func fetch(_ range: Range<UInt64>, ahead: UInt64) async throws(FileSystemFailure) {
+    let horizon = range.lowerBound..<min(size, range.upperBound + ahead)
+    guard let first = object.missing(in: horizon).first?.lowerBound,
+      let wanted = ReadAhead.fetch(
+        range, ahead: ahead, firstMissing: max(first, range.lowerBound), size: size)
+    else { return }
+    let claims: [SparseClaim]
+    do throws(CacheFailure) {
+      claims = try await object.claim(wanted)
+    } catch {
+      throw explained(error)
+    }
+    for claim in claims {
+      Task(executorPreference: tools.executor) { await self.bring(claim) }
+    }
+  }
+
+  /// Fetches what was claimed; whoever waits for it learns how that went.
+  private func bring(_ claim: SparseClaim) async {
+    do throws(FileSystemFailure) {
+      try await copy(into: claim)
+      claim.finish()
+    } catch {
+      fail([claim], error)
+    }
+    await completeIfWhole()
+  }
+
+  private func copy(into claim: SparseClaim) async throws(FileSystemFailure) {
+    guard let start = contentStart else { return try await copyFromHeader(into: claim) }
+    let reader = try await request(from: start + claim.range.lowerBound, to: start + claim.range.upperBound)
+    try await finishing(reader) { (reader) async throws(FileSystemFailure) in
+      try await pour(reader, into: claim)
+      guard reader.position == reader.end else { throw cutOff }
+    }
+  }
+
+  /// The header and what follows it in one request, where that is wanted. What does not fit, since the header was longer than
+  /// expected, is asked for by whoever waits for it.
+  private func copyFromHeader(into claim: SparseClaim) async throws(FileSystemFailure) {
+    let isAtStart = claim.range.lowerBound == 0
+    let reader = try await requestAtHeader(with: isAtStart ? claim.range.upperBound : 0)
+    try await finishing(reader) { (reader) async throws(FileSystemFailure) in
+      if isAtStart { try await pour(reader, into: claim) }
+    }
+    if !isAtStart { try await copy(into: claim) }
+  }
+
+  private func pour(_ reader: RangeReader, into claim: SparseClaim) async throws(FileSystemFailure) {
+    var left = claim.range.upperBound - claim.range.lowerBound
+    while left > 0, let bytes = try await next(reader, atMost: Int(clamping: left)) {
+      do {
+        try bytes.withUnsafeBytes { try claim.append($0) }
+      } catch {
+        throw FileSystemFailure(any: error)
+      }
+      left -= UInt64(bytes.count)
+    }
+  }
+
+  var cutOff: FileSystemFailure {
+    FileSystemFailure(.damaged, "\(name): the package ends before the content does")
+  }
+
+  func fail(_ claims: [SparseClaim], _ failure: FileSystemFailure) {
+    state.withLock { $0.failure = failure }
+    let kind: CacheFailure.Kind = failure.kind == .noSpace ? .noSpace : .io
+    for claim in claims { claim.fail(CacheFailure(kind, failure.reason)) }
+  }
+
+  // MARK: - compressed content
+
+  private func decode(_ range: Range<UInt64>, ahead: UInt64) async throws(FileSystemFailure) {
+    let wanted = min(size, range.upperBound + ahead)
+    guard !object.missing(in: range).isEmpty else {
+      // Here, or coming: then only what is ahead is of interest, to the run that is about there.
+      let runs = state.withLock { $0.decoders.filter { !$0.isOver && $0.position <= wanted } }
+      runs.max { $0.position < $1.position }?.want(upTo: wanted)
+      return
+    }
+    let run = await decoder(for: range.lowerBound)
+    run.want(upTo: wanted)
+    try await run.reached(range.upperBound)
+  }
+
+  /// The run that comes past an offset soonest: one that is under way, or one that begins at a seek point, or at the start.
+  private func decoder(for offset: UInt64) async -> DecodeRun {
+    let block = offset / UInt64(SparseObject.blockSize) * UInt64(SparseObject.blockSize)
+    func nearest() -> DecodeRun? {
+      state.withLock { state in
+        state.decoders.removeAll { $0.isOver }
+        return state.decoders.filter { $0.position <= block }.max { $0.position < $1.position }
+      }
+    }
+    if let run = nearest(), block - run.position < DecodeRun.seekPointSpacing { return run }
+    let point = block >= DecodeRun.seekPointSpacing ? await seekPoint(before: block) : nil
+    if let run = nearest(), point.map({ $0.produced <= run.position }) ?? true { return run }
+    let run = DecodeRun(self, from: point)
+    let superfluous = state.withLock { state -> [DecodeRun] in
+      state.decoders.append(run)
+      // Each holds a window and a connection: the oldest gives way, and begins again at a seek point if it is wanted.
+      guard state.decoders.count > Self.decoderLimit else { return [] }
+      return [state.decoders.removeFirst()]
+    }
+    for old in superfluous { old.cancel() }
+    run.start()
+    return run
+  }
+
+  private static let decoderLimit = 4
+
+  private func seekPoint(before offset: UInt64) async -> SeekPoint? {
+    let points = object.seekPoints
+    return await Task(executorPreference: tools.executor) { try? points.nearest(atOrBefore: offset) }.value
+  }
+
+  /// Once everything is here it is checked as a whole, and becomes an ordinary file of the cache: once, whoever notices.
+  func completeIfWhole() async {
+    guard object.isComplete else { return }
+    // Told to whoever opens it next, and to the log.
+    try? await completed()
+  }
+
+  /// Waits until the content, all of which has been fetched, is checked.
+  /// - Throws: `.damaged`.
+  func completed() async throws(FileSystemFailure) {
+    let (flight, isMine) = state.withLock { state -> (Flight<Void>, Bool) in
+      if let flight = state.completion { return (flight, false) }
+      let flight = Flight<Void>()
+      state.completion = flight
+      return (flight, true)
+    }
+    if isMine { Task { flight.land(await complete()) } }
+    try await flight.value()
+  }
+
+  private func complete() async -> Result<Void, FileSystemFailure> {
+    do throws(CacheFailure) {
+      try await object.complete(contentChecksum: { crc32($0, continuing: $1) })
+      tools.isComplete(task)
+      return .success(())
+    } catch {
+      let failure = FileSystemFailure(error)
+      state.withLock { state in
+        state.completion = nil
+        state.failure = failure
+      }
+      tools.isComplete(task)
+      tools.logger.error("\(error.reason)", metadata: ["task": "\(task)", "file": "\(name)"])
+      return .failure(failure)
+    }
+  }
+}
+
+// MARK: - requests
+
+extension RangedFile {
+  var contentStart: UInt64? { state.withLock { $0.contentStart } }
+
+  /// Asks for bytes of the package; paid for, where that costs anything, and counted.
+  func request(from start: UInt64, to end: UInt64) async throws(FileSystemFailure) -> RangeReader {
+    try await account.cover(ByteCount(Int64(clamping: end - start)))
+    let package = try await tools.packages.package(of: task, from: source)
+    tools.metrics.count(.rangeRequests)
+    do throws(SourceFailure) {
+      return RangeReader(try await package.bytes(.bytes(start..<end), of: version), start: start, end: end)
+    } catch {
+      throw await failure(error)
+    }
+  }
+
+  func next(_ reader: RangeReader, atMost limit: Int = .max) async throws(FileSystemFailure) -> ArraySlice<UInt8>? {
+    do throws(SourceFailure) {
+      let bytes = try await reader.next(atMost: limit)
+      tools.metrics.count(.bytesReceived, by: bytes?.count ?? 0)
+      return bytes
+    } catch {
+      throw await failure(error)
+    }
+  }
+
+  /// Ends a request, whatever becomes of it.
+  func end(_ reader: RangeReader) async {
+    reader.cancel()
+    await account.note(reader.moved)
+  }
+
+  private func finishing(
+    _ reader: RangeReader, _ body: (RangeReader) async throws(FileSystemFailure) -> Void
+  ) async throws(FileSystemFailure) {
+    do throws(FileSystemFailure) {
+      try await body(reader)
+    } catch {
+      await end(reader)
+      throw error
+    }
+    await end(reader)
+  }
+
+  /// Reads the header in front of the content.
+  /// - Returns: the request, at the first byte of the content, with about so many bytes of it to come.
+  func requestAtHeader(with content: UInt64) async throws(FileSystemFailure) -> RangeReader {
+    let start = place.headerOffset
+    // The name stands in it once more, and most writers add some extra fields; asked for once more where that is too little.
+    var expected = RangedFile.fixedHeader + member.path.joined(separator: "/").utf8.count + RangedFile.usualExtra
+    while true {
+      let reader = try await request(from: start, to: min(place.limit, start + UInt64(expected) + content))
+      switch try await header(reader) {
+      case .content(let offset):
+        state.withLock { $0.contentStart = offset }
+        return reader
+      case .needs(let count):
+        await end(reader)
+        guard count > expected, start + UInt64(count) <= place.limit else {
+          throw FileSystemFailure(.damaged, "\(name): its header is cut off")
+        }
+        expected = count
+      }
+    }
+  }
+
+  /// APPNOTE 4.3.7.
+  private static let fixedHeader = 30
+  /// Timestamps, Unix ids and a Zip64 field.
+  private static let usualExtra = 80
+
+  private func header(_ reader: RangeReader) async throws(FileSystemFailure) -> LocalHeaderCheck.Reading {
+    var bytes: [UInt8] = []
+    var reading = LocalHeaderCheck.Reading.needs(Self.fixedHeader)
+    while case .needs(let count) = reading, let more = try await next(reader, atMost: max(1, count - bytes.count)) {
+      bytes += more
+      guard bytes.count >= count else { continue }
+      do throws(ArchiveFailure) {
+        reading = try LocalHeaderCheck.read(bytes[...], of: place)
+      } catch {
+        await end(reader)
+        throw FileSystemFailure(.damaged, "`\(name)`: \(error.reason)")
+      }
+    }
+    if case .content(let offset) = reading {
+      reader.giveBack(bytes[Int(offset - place.headerOffset)...])
+    }
+    return reading
+  }
+
+  /// Puts a failure of the source into our terms. Another version of the package is told to everybody concerned.
+  private func failure(_ failure: SourceFailure) async -> FileSystemFailure {
+    if failure.kind == .changed {
+      tools.packages.drop(task)
+      await tools.hasChanged(task, version)
+    }
+    return FileSystemFailure(failure)
+  }
+}
