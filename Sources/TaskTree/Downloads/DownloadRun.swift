@@ -140,11 +140,27 @@ struct DownloadRun: Sendable {
     }
   }
 
+  /// Reserves. A refusal may only mean that no API has told yet that another day has begun: then one is asked, which is free.
+  func account(for request: PurchaseRequest) async throws(FileSystemFailure) -> PurchaseAccount {
+    do throws(FileSystemFailure) {
+      return try await reserved(request)
+    } catch {
+      guard error.kind == .budgetExceeded, !settings.hasAPITime() else { throw error }
+      _ = try? await order.source.status(of: order.task)
+      guard settings.hasAPITime() else { throw error }
+      return try await reserved(request)
+    }
+  }
+
+  private func reserved(_ request: PurchaseRequest) async throws(FileSystemFailure) -> PurchaseAccount {
+    try await PurchaseAccount.opened(
+      request, ledger: ledger, arrears: arrears, caps: caps(), logger: logger, metrics: metrics)
+  }
+
   private func purchase(_ request: PurchaseRequest, into writer: DownloadWriter) async throws(FileSystemFailure)
     -> StoredResults
   {
-    let account = try await PurchaseAccount.opened(
-      request, ledger: ledger, arrears: arrears, caps: caps(), logger: logger, metrics: metrics)
+    let account = try await account(for: request)
     let stream: any ByteStream
     metrics.count(.downloadRequests)
     do throws(SourceFailure) {

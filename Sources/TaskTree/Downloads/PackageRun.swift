@@ -18,8 +18,7 @@ extension DownloadRun {
   func openPackage(_ request: PurchaseRequest, into writer: DownloadWriter) async throws(FileSystemFailure)
     -> StoredResults
   {
-    let account = try await PurchaseAccount.opened(
-      request, ledger: ledger, arrears: arrears, caps: caps(), logger: logger, metrics: metrics)
+    let account = try await account(for: request)
     let package: any TaskPackage
     do throws(FileSystemFailure) {
       package = try await packages.package(of: order.task, from: order.source)

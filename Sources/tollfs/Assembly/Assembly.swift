@@ -1,6 +1,7 @@
 import Archives
 import Budget
 import FileSystem
+import Foundation
 import Glibc
 import Logging
 import Providers
@@ -17,20 +18,17 @@ final class Assembly: Sendable {
 
   /// Opens ledger, cache and task list, making what is not there. Asks no API.
   init(_ configuration: Configuration, logger: Logger) async throws(CommandFailure) {
-    for source in configuration.sources where source.kind == .pixxel {
-      throw CommandFailure(
-        "source \(source.name): sources of the kind pixxel are not supported yet; take it out of the configuration")
-    }
     try await Self.prepareStateDirectory(configuration)
     self.configuration = configuration
     self.logger = logger
-    let ledger = try await Self.openLedger(configuration, logger)
+    let serverTime = ServerTime()
+    let ledger = try await Self.openLedger(configuration, logger, vouchedTime: { serverTime.now() })
     let cache = try await Self.openCache(configuration, logger)
-    let connections = HTTPConnections(network: configuration.network, logger: logger)
+    let connections = HTTPConnections(network: configuration.network, serverTime: serverTime, logger: logger)
     self.connections = connections
     let settings = EngineSettings(
       statusTimeToLive: configuration.mount.statusLifetime, crawlers: configuration.crawlers,
-      nameCharset: configuration.mount.nameCharset)
+      nameCharset: configuration.mount.nameCharset, hasAPITime: { serverTime.now() != nil })
     do throws(FileSystemFailure) {
       let registry = try await TaskRegistry(stateDirectory: configuration.stateDirectory)
       engine = try TaskEngine(
@@ -55,16 +53,28 @@ final class Assembly: Sendable {
     _ source: SourceConfiguration, _ network: NetworkSettings, _ connections: HTTPConnections, _ logger: Logger
   ) -> ConfiguredSource {
     let settings = SourceSettings(
-      name: source.name, endpoint: source.endpoint, price: source.price, rateLimit: source.requestsPerSecond)
+      name: source.name, endpoint: source.endpoint, price: source.price, rateLimit: source.requestsPerSecond,
+      authorization: source.authorization)
+    let api: any TaskSource
+    switch source.kind {
+    case .screenplay:
+      api = ScreenplaySource(
+        settings: settings, key: source.key.provider, network: network, connections: connections, logger: logger)
+    case .pixxel:
+      api = PixxelSource(
+        settings: settings, key: source.key.provider, network: network, connections: connections, logger: logger)
+    }
     return ConfiguredSource(
-      source: ScreenplaySource(
-        settings: settings, key: source.key.provider, network: network, connections: connections, logger: logger),
-      fetchMode: source.fetch == .explicit ? .explicit : .onAccess, tasks: source.tasks)
+      source: api, fetchMode: source.fetch == .explicit ? .explicit : .onAccess, tasks: source.tasks)
   }
 
-  static func openLedger(_ configuration: Configuration, _ logger: Logger) async throws(CommandFailure) -> Ledger {
+  /// - Parameter vouchedTime: the present moment by what an API said; nothing where no API is asked.
+  static func openLedger(
+    _ configuration: Configuration, _ logger: Logger, vouchedTime: @escaping @Sendable () -> Date? = { nil }
+  ) async throws(CommandFailure) -> Ledger {
     do throws(BudgetFailure) {
-      return try await Ledger(stateDirectory: configuration.stateDirectory, logger: logger)
+      return try await Ledger(
+        stateDirectory: configuration.stateDirectory, vouchedTime: vouchedTime, logger: logger)
     } catch {
       throw CommandFailure(error)
     }

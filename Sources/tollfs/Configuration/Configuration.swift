@@ -38,14 +38,6 @@ struct SourceConfiguration: Hashable, Sendable {
     case pixxel
   }
 
-  /// How the key is sent in the `Authorization` header.
-  enum Authorization: String, Hashable, Sendable, CaseIterable {
-    /// The key alone.
-    case raw
-    /// `Bearer KEY`.
-    case bearer
-  }
-
   enum FetchPolicy: String, Hashable, Sendable, CaseIterable {
     case onAccess = "on_access"
     /// Only `tollfs fetch` downloads.
@@ -56,7 +48,8 @@ struct SourceConfiguration: Hashable, Sendable {
   var kind: Kind
   var endpoint: EndpointURL
   var key: KeySource
-  var authorization: Authorization
+  /// How the key is sent in the `Authorization` header.
+  var authorization: KeyAuthorization
   var price: PricePerGigabyte
   var fetch: FetchPolicy
   /// 0 means no limit.

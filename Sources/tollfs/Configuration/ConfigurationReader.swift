@@ -140,9 +140,9 @@ struct ConfigurationReader {
 
   /// Screenplay takes the key alone (APIS.md: documented, no `Bearer`), so asking for anything else there is a mistake.
   private mutating func readAuthorization(_ key: SettingKey, kind: SourceConfiguration.Kind)
-    -> SourceConfiguration.Authorization
+    -> KeyAuthorization
   {
-    let authorization = value(key, default: "raw", SettingValues.choice(SourceConfiguration.Authorization.self))
+    let authorization = value(key, default: "raw", SettingValues.choice(KeyAuthorization.self))
     if kind == .screenplay, authorization != .raw, let raw = settings[key] {
       note(raw.origin, key, "a \(kind.rawValue) source takes the key alone; write raw, or drop this key")
     }
