@@ -121,7 +121,8 @@ struct BudgetPolicy: Sendable {
     var ways = ["raise \(raises.joined(separator: " and "))"]
     // An approval passes every cap but `total`.
     if !exceeded.contains(where: { $0.cap == .total }) {
-      ways.append("`tollfs approve \(ShellWord.quoted(request.task.description)) --max \(standing.open + request.cost)`")
+      let task = ShellWord.quoted(request.task.description)
+      ways.append("`tollfs approve \(task) --max \(standing.open + request.cost)`")
     }
     // Waiting helps only where every cap that refuses is a window, and an empty window has room for the purchase.
     let ends = exceeded.compactMap { request.cost <= $0.limit ? $0.window?.end : nil }
