@@ -47,6 +47,27 @@ struct LedgerTextTests {
     #expect(events.split(separator: "\n").last?.hasPrefix("2026-03-14T12:00:00Z,released,2,screenplay,") == true)
   }
 
+  @Test("A ledger longer than a piece is read to its end, each line once")
+  func pieces() async throws {
+    let directory = try TemporaryDirectory("pieces")
+    let ledger = try await Ledger(stateDirectory: directory.path, clock: HandClock(), timeZone: zone("UTC"))
+    let caps = BudgetCaps(total: dollars("10"))
+    _ = try await ledger.reserve(request("a", microDollars: 5), caps: caps)
+    // Purchases that are the same but for their numbers, without 2,500 transactions.
+    try await ledger.store.write { db in
+      let first = try #require(try LedgerQueries.purchase(1, in: db))
+      for id in 2...2_500 { try first.numbered(Int64(id)).save(in: db) }
+    }
+    let text = String(decoding: try await ledger.ledgerCSV(), as: UTF8.self)
+    let ids = text.split(separator: "\n").dropFirst().map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)[8]
+    }
+    #expect(ids == (1...2_500).map { "\($0)" })
+    var events = 0
+    try await ledger.forEachEvent { _ in events += 1 }
+    #expect(events == 1)
+  }
+
   @Test("The budget shows caps, spent, reserved, left and resets")
   func budget() async throws {
     let directory = try TemporaryDirectory("budget")
@@ -56,21 +77,34 @@ struct LedgerTextTests {
     _ = try await ledger.reserve(request("b", microDollars: 200_000), caps: caps)
     try await ledger.settle(1, bytes: ByteCount(1), cost: .micro(1))
     try await ledger.approve(task("c"), upTo: dollars("0.4"), by: reader)
+    _ = try await ledger.reserve(request("分镜", microDollars: 0), caps: caps)
     #expect(
       LedgerText.budget(try await ledger.summary(caps: caps)) == """
         cap       limit      spent     reserved  left       resets
-        total     20.000000  0.000001  0.200000  19.799999  -
+        total     20.000000  0.000001  0.200000  19.799999  never
         monthly   -          0.000001  0.200000  -          2026-04-01T00:00:00+02:00
         daily     1.000000   0.000001  0.200000  0.799999   2026-03-15T00:00:00+01:00
-        per_task  -          -         -         -          -
-        per_open  0.250000   -         -         -          -
+        per_task  -          0.000000  0.200000  -          never
+        per_open  0.250000   -         -         0.250000   every open
+        dearest_task: screenplay/b 0.200000
         unsettled: 0.000000
         assume_unknown: 1000000000
         as_of: 2026-03-14T13:00:00+01:00
         approved: screenplay/c up to 0.400000, once
 
         """)
+    let perTask = try await ledger.summary(caps: BudgetCaps(perTask: dollars("0.15"))).windows[3]
+    #expect(perTask.cap == .perTask && perTask.left == .micro(-50_000) && perTask.resetsAt == nil)
     let none = LedgerText.budget(try await ledger.summary(caps: nil))
     #expect(none.contains("note: no budget is configured, so nothing billed is opened\n"))
+  }
+}
+
+extension Purchase {
+  fileprivate func numbered(_ id: Int64) -> Purchase {
+    Purchase(
+      id: id, time: time, task: task, path: path, requester: requester, price: price, estimate: estimate,
+      reserved: reserved, state: state, changed: changed, bytes: bytes, charge: charge, seen: seen, reason: reason,
+      approval: approval, owner: owner, episodes: episodes, continues: continues, isWhole: isWhole)
   }
 }

@@ -3,7 +3,7 @@ import Tasks
 
 /// How the budget stands at one moment.
 public struct BudgetSummary: Sendable, Hashable {
-  /// One cap and what counts against it. `per_task` and `per_open` have nothing to count: they limit each task and each open.
+  /// One cap and what counts against it. For `per_task` that is the dearest task; `per_open` begins anew with every open.
   public struct Window: Sendable, Hashable {
     public let cap: BudgetCap
     /// nil when the cap isn't set.
@@ -24,6 +24,12 @@ public struct BudgetSummary: Sendable, Hashable {
     public let upTo: Dollars
   }
 
+  /// The task whose purchases count most.
+  public struct DearestTask: Sendable, Hashable {
+    public let task: TaskPath
+    public let charged: Dollars
+  }
+
   /// The moment that the windows were reckoned by: the present, as far as it can be believed.
   public let now: Date
   public let timeZone: TimeZone
@@ -33,6 +39,8 @@ public struct BudgetSummary: Sendable, Hashable {
   public let isConfigured: Bool
   /// All five, in the order of the configuration.
   public let windows: [Window]
+  /// nil where nothing counts.
+  public let dearestTask: DearestTask?
   /// What is part of the total and nobody knows whether it was charged.
   public let unsettled: Dollars
   public let assumeUnknown: ByteCount

@@ -12,9 +12,12 @@ extension Ledger {
     return try await store.read { db in
       let time = try LedgerQueries.time(timekeeper, in: db)
       let approvals = try LedgerQueries.approvals(in: db).sorted { $0.key < $1.key }
+      let dearest = try LedgerQueries.dearestTask(in: db)
       return BudgetSummary(
         now: time.now, timeZone: time.timeZone, doubt: time.doubt, isConfigured: caps?.limitsAnything ?? false,
-        windows: try Self.windows(caps, BudgetWindows(at: time.now, timeZone: time.timeZone), in: db),
+        windows: try Self.windows(
+          caps, BudgetWindows(at: time.now, timeZone: time.timeZone), dearest: dearest?.task, in: db),
+        dearestTask: dearest,
         unsettled: try LedgerQueries.charged(state: .unsettled, in: db),
         assumeUnknown: caps?.assumeUnknown ?? BudgetCaps.defaultAssumption,
         approvals: approvals.map { BudgetSummary.Approval(task: $0.key, upTo: $0.value) })
@@ -80,7 +83,9 @@ extension Ledger {
       let events = try Row.fetchCursor(db, sql: "SELECT * FROM events ORDER BY id")
       while let row = try events.next() { try replayed.apply(try LedgerEvent(row)) }
       var kept = LedgerBook(approvals: try LedgerQueries.approvals(in: db))
-      for purchase in try LedgerQueries.purchases(after: 0, limit: .max, in: db) { kept.purchases[purchase.id] = purchase }
+      for purchase in try LedgerQueries.purchases(after: 0, limit: .max, in: db) {
+        kept.purchases[purchase.id] = purchase
+      }
       let numbers = Set(replayed.purchases.keys).union(kept.purchases.keys).sorted()
       var findings = numbers.filter { replayed.purchases[$0] != kept.purchases[$0] }
         .map { "purchase \($0) is not what its events say" }
@@ -99,7 +104,7 @@ extension Ledger {
   }
 
   private static func windows(
-    _ caps: BudgetCaps?, _ windows: BudgetWindows, in db: Database
+    _ caps: BudgetCaps?, _ windows: BudgetWindows, dearest: TaskPath?, in db: Database
   ) throws -> [BudgetSummary.Window] {
     try BudgetCap.allCases.map { cap in
       let limit = caps?.limit(of: cap)
@@ -109,11 +114,30 @@ extension Ledger {
       case .total, .monthly, .daily:
         charged = try LedgerQueries.charged(since: window?.start, in: db)
         reserved = try LedgerQueries.charged(since: window?.start, state: .reserved, in: db)
-      case .perTask, .perOpen: break
+      case .perTask:
+        guard let dearest else { break }
+        charged = try LedgerQueries.charged(task: dearest, in: db)
+        reserved = try LedgerQueries.charged(task: dearest, state: .reserved, in: db)
+      case .perOpen: break
       }
       return BudgetSummary.Window(
         cap: cap, limit: limit, spent: charged - reserved, reserved: reserved, left: limit.map { $0 - charged },
         resetsAt: window?.end)
     }
+  }
+}
+
+extension LedgerQueries {
+  fileprivate static func dearestTask(in db: Database) throws -> BudgetSummary.DearestTask? {
+    let text = try String.fetchOne(
+      db,
+      sql: """
+        SELECT task FROM purchases GROUP BY task
+        ORDER BY SUM(charge / 1000000) + SUM(charge % 1000000) / 1000000 DESC, SUM(charge % 1000000) % 1000000 DESC, task
+        LIMIT 1
+        """)
+    guard let text, let task = TaskPath(parsing: text) else { return nil }
+    let charged = try charged(task: task, in: db)
+    return charged > .zero ? BudgetSummary.DearestTask(task: task, charged: charged) : nil
   }
 }

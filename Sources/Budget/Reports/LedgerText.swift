@@ -7,54 +7,70 @@ public enum LedgerText {
   public static func budget(_ summary: BudgetSummary) -> String {
     var rows = [["cap", "limit", "spent", "reserved", "left", "resets"]]
     for window in summary.windows {
-      let counts = window.cap != .perTask && window.cap != .perOpen
+      let counts = window.cap != .perOpen
       rows.append([
         window.cap.rawValue, window.limit.map(\.description) ?? "-", counts ? window.spent.description : "-",
-        counts ? window.reserved.description : "-", counts ? window.left.map(\.description) ?? "-" : "-",
-        window.resetsAt.map { DateText.moment($0, in: summary.timeZone) } ?? "-",
+        counts ? window.reserved.description : "-", window.left.map(\.description) ?? "-",
+        window.resetsAt.map { DateText.moment($0, in: summary.timeZone) } ?? (counts ? "never" : "every open"),
       ])
     }
-    var text = columns(rows)
+    var text = TextTable.render(rows)
+    if let dearest = summary.dearestTask { text += "dearest_task: \(dearest.task) \(dearest.charged)\n" }
     text += "unsettled: \(summary.unsettled)\n"
     text += "assume_unknown: \(summary.assumeUnknown)\n"
     text += "as_of: \(DateText.moment(summary.now, in: summary.timeZone))\n"
+    if let doubt = summary.doubt {
+      text += "note: \(doubt.text(in: summary.timeZone)); until one does, the windows are those of as_of\n"
+    }
     for approval in summary.approvals { text += "approved: \(approval.task) up to \(approval.upTo), once\n" }
     if !summary.isConfigured { text += "note: no budget is configured, so nothing billed is opened\n" }
     return text
   }
 
-  /// The columns of ``ledgerCSV(_:)``; the first eight are promised to users, further ones may be added at the end.
+  /// The columns of ``ledgerHeader``; the first eight are promised to users, further ones may be added at the end.
   public static let ledgerColumns = [
     "time", "source", "task", "bytes", "cost", "state", "pid", "command",
-    "id", "uid", "path", "reserved", "bytes_basis", "evidence", "price_per_gb", "changed", "reason",
+    "id", "uid", "path", "reserved", "bytes_basis", "evidence", "price_per_gb", "changed", "reason", "episodes",
+    "continues",
   ]
 
-  /// `.tollfs/ledger.csv`: a header and one line a purchase, oldest first. Quoted as in RFC 4180, lines end with a plain newline as
+  /// `.tollfs/ledger.csv`: this header and one line a purchase, oldest first. Quoted as in RFC 4180, lines end with a plain newline as
   /// everywhere on Linux; times in UTC, `cost` is what counts against the caps.
+  public static var ledgerHeader: String { line(ledgerColumns) }
+
+  /// The header and these lines.
   public static func ledgerCSV(_ purchases: [Purchase]) -> String {
-    var text = line(ledgerColumns)
-    for purchase in purchases { text += line(fields(of: purchase)) }
-    return text
+    ledgerHeader + purchases.map(ledgerLine).joined()
   }
 
-  /// The columns of ``eventsCSV(_:)``.
+  /// The line of one purchase.
+  public static func ledgerLine(_ purchase: Purchase) -> String { line(fields(of: purchase)) }
+
+  /// The columns of ``eventsHeader``.
   public static let eventColumns = [
     "time", "event", "id", "source", "task", "bytes", "amount", "bytes_basis", "evidence", "uid", "pid", "command",
-    "path", "reason",
+    "path", "reason", "machine_time", "episodes", "continues",
   ]
 
-  /// The history behind the ledger: a header and one line an event, oldest first. `id` is the purchase's.
+  /// The history behind the ledger: this header and one line an event, oldest first. `id` is the purchase's; `machine_time` is what
+  /// the clock said, where the ledger did not believe it.
+  public static var eventsHeader: String { line(eventColumns) }
+
+  /// The header and these lines.
   public static func eventsCSV(_ events: [LedgerEvent]) -> String {
-    var text = line(eventColumns)
-    for event in events {
-      text += line([
-        DateText.moment(event.time, in: DateText.utc), event.kind.rawValue, event.purchase.map(String.init) ?? "",
-        event.task.source.text, event.task.description, event.bytes.description, event.amount.description,
-        event.estimate?.basis.rawValue ?? "", event.estimate?.evidence ?? "", String(event.requester.userID),
-        String(event.requester.processID), event.requester.command, event.path, event.reason,
-      ])
-    }
-    return text
+    eventsHeader + events.map(eventLine).joined()
+  }
+
+  /// The line of one event.
+  public static func eventLine(_ event: LedgerEvent) -> String {
+    line([
+      DateText.moment(event.time, in: DateText.utc), event.kind.rawValue, event.purchase.map(String.init) ?? "",
+      event.task.source.text, event.task.description, event.bytes.description, event.amount.description,
+      event.estimate?.basis.rawValue ?? "", event.estimate?.evidence ?? "", String(event.requester.userID),
+      String(event.requester.processID), event.requester.command, event.path, event.reason,
+      event.clock.flatMap { $0 == event.time ? nil : DateText.moment($0, in: DateText.utc) } ?? "",
+      event.episodes.map(String.init) ?? "", event.continues.map(String.init) ?? "",
+    ])
   }
 
   private static func fields(of purchase: Purchase) -> [String] {
@@ -65,6 +81,7 @@ public enum LedgerText {
       String(purchase.id), String(purchase.requester.userID), purchase.path, purchase.reserved.description,
       purchase.estimate.basis.rawValue, purchase.estimate.evidence, purchase.price.dollars.description,
       DateText.moment(purchase.changed, in: DateText.utc), purchase.reason,
+      purchase.episodes.map(String.init) ?? "", purchase.continues.map(String.init) ?? "",
     ]
   }
 
@@ -85,21 +102,13 @@ public enum LedgerText {
     bytes.append(0x22)
     return String(decoding: bytes, as: UTF8.self)
   }
+}
 
-  /// Pads every column but the last with spaces.
-  private static func columns(_ rows: [[String]]) -> String {
-    var widths: [Int] = []
-    for row in rows {
-      for (index, cell) in row.enumerated() {
-        if index == widths.count { widths.append(0) }
-        widths[index] = max(widths[index], cell.count)
-      }
-    }
-    return rows.map { row in
-      let cells = row.enumerated().map { index, cell in
-        index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
-      }
-      return cells.joined(separator: "  ") + "\n"
-    }.joined()
+extension Ledger {
+  /// `.tollfs/ledger.csv`, read piece by piece.
+  public func ledgerCSV() async throws(BudgetFailure) -> [UInt8] {
+    var bytes = Array(LedgerText.ledgerHeader.utf8)
+    try await forEachPurchase { bytes += LedgerText.ledgerLine($0).utf8 }
+    return bytes
   }
 }
