@@ -15,11 +15,27 @@ struct CurlAnswer {
   let total: Double
 
   var text: String { String(decoding: body, as: UTF8.self) }
+
+  /// The text of a member of the JSON object that the body is; "" where there is none.
+  func member(_ name: String) -> String {
+    let object = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any]
+    return object?[name] as? String ?? ""
+  }
 }
 
 /// Requests over real HTTP, made by curl so that the client shares nothing with the server.
 struct Curl {
   var key: String? = "sk-test"
+  /// Further header fields, `Name: value`.
+  var headers: [String] = []
+  /// Further options.
+  var options: [String] = []
+
+  /// A request to the store: without a key, and for a part.
+  static func range(_ range: String) -> Self { Self(key: nil, headers: ["Range: bytes=\(range)"]) }
+
+  /// A request to the store.
+  static let keyless = Self(key: nil)
 
   func get(_ url: String) async throws -> CurlAnswer { try await send("GET", url) }
 
@@ -32,9 +48,12 @@ struct Curl {
     let directory = try TemporaryDirectory("curl")
     // -N writes what arrives at once, so that the file shows how far it has come.
     var arguments = [
-      "-sSNg", "-X", method, "-o", directory.file("body"), "-D", directory.file("head"),
+      "-sSNg", "-o", method == "HEAD" ? "/dev/null" : directory.file("body"), "-D", directory.file("head"),
       "-w", "%{http_code} %{time_starttransfer} %{time_total}",
     ]
+    // A method of HEAD alone would make curl wait for a body; with -I it writes the head where the body belongs.
+    arguments += method == "HEAD" ? ["-I"] : ["-X", method]
+    arguments += headers.flatMap { ["-H", $0] } + options
     if let key { arguments += ["-H", "Authorization: \(key)"] }
     if let body { arguments += ["--data-binary", body, "-H", "Content-Type: application/json"] }
     // The deadline only ends a hang.
@@ -56,12 +75,16 @@ struct CurlRequest {
 
   var isRunning: Bool { child.isRunning }
 
+  func kill() { child.send(SIGKILL) }
+
   /// Waits for its end.
   func answer() async -> CurlAnswer {
     let outcome = await child.outcome()
     let fields = outcome.output.split(separator: " ").compactMap { Double($0) }
     var headers: [String: String] = [:]
     for line in String(decoding: contents("head"), as: UTF8.self).split(whereSeparator: \.isNewline) {
+      // Of several answers, as with redirects, the last one's.
+      if line.hasPrefix("HTTP/") { headers = [:] }
       guard let colon = line.firstIndex(of: ":") else { continue }
       headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
     }
@@ -92,12 +115,13 @@ func difference(_ left: [UInt8], _ right: [UInt8]) -> Int? {
 
 /// Runs `body` with a started simulator and stops it afterwards, whatever happens.
 func withSimulator(
-  _ tasks: [SimulatedTask] = [], configure: (inout APISimulator.Configuration) -> Void = { _ in },
+  _ tasks: [SimulatedTask] = [], workflows: [SimulatedWorkflow] = [],
+  configure: (inout APISimulator.Configuration) -> Void = { _ in },
   _ body: (APISimulator) async throws -> Void
 ) async throws {
   var configuration = APISimulator.Configuration()
   configure(&configuration)
-  let simulator = APISimulator(configuration, tasks: tasks)
+  let simulator = APISimulator(configuration, tasks: tasks, workflows: workflows)
   try await simulator.start()
   do {
     try await body(simulator)
@@ -110,5 +134,14 @@ func withSimulator(
 
 extension APISimulator {
   func statusURL(_ id: String) -> String { "\(endpoint)/screenplay/tasks/\(id)" }
+  func pixxelURL(_ path: String) -> String { "\(pixxelEndpoint)/v0/workflows\(path)" }
+
+  /// Asks the API for the download of `workflow/job/task` and returns the signed address.
+  func askForURL(_ key: String) async throws -> String {
+    let ids = key.split(separator: "/")
+    let answer = try await Curl().send("PUT", pixxelURL("/\(ids[0])/jobs/\(ids[1])/tasks/\(ids[2])/download"))
+    return answer.member("signed_url")
+  }
+
   func downloadURL(_ id: String) -> String { "\(endpoint)/screenplay/tasks/\(id)/download" }
 }

@@ -62,10 +62,10 @@ public final class ChildProcess: Sendable {
   }
 
   /// Runs a line of shell.
-  public static func shell(_ script: String, environment: [String: String] = [:], timeout: Double = 60) async throws
-    -> Outcome
-  {
-    try await run("/bin/sh", ["-c", script], environment: environment, timeout: timeout)
+  public static func shell(
+    _ script: String, environment: [String: String] = [:], directory: String? = nil, timeout: Double = 60
+  ) async throws -> Outcome {
+    try await run("/bin/sh", ["-c", script], environment: environment, directory: directory, timeout: timeout)
   }
 
   /// Starts a program and returns at once; its deadline holds whether or not anybody waits for it.
