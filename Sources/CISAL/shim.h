@@ -1,10 +1,11 @@
 #ifndef TOLLFS_CISAL_SHIM_H
 #define TOLLFS_CISAL_SHIM_H
 
-#include <isa-l/crc.h>
-#include <isa-l/igzip_lib.h>
+#include <isa-l.h>
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 // Swift would import the arrays inside `struct inflate_state` as tuples of 65,000 elements: it is kept opaque instead.
 
@@ -45,6 +46,57 @@ static inline int tollfs_inflate_unused(const void *opaque, uint64_t *bytes) {
   if (bits < 8) return 0;
   *bytes = state->read_in >> (bits % 8);
   return bits / 8;
+}
+
+/// The version that the layout of the state was compiled from.
+static inline uint32_t tollfs_isal_version(void) { return ISAL_VERSION; }
+
+/// Makes of a copy of the state something that means the same in another process: without addresses, and with zeros for what no later
+/// call reads. Of the output that it keeps, only the last window in front of what is valid can be referred to.
+static inline void tollfs_inflate_freeze(void *opaque) {
+  struct inflate_state *state = (struct inflate_state *)opaque;
+  state->next_in = NULL;
+  state->avail_in = 0;
+  state->next_out = NULL;
+  state->avail_out = 0;
+  int32_t first = state->tmp_out_valid - ISAL_DEF_HIST_SIZE;
+  if (first > state->tmp_out_processed) first = state->tmp_out_processed;
+  if (first > 0) memset(state->tmp_out_buffer, 0, (size_t)first);
+  size_t valid = (size_t)state->tmp_out_valid;
+  memset(state->tmp_out_buffer + valid, 0, sizeof(state->tmp_out_buffer) - valid);
+}
+
+/// Whether the counts in a state stay within its buffers.
+static inline int tollfs_inflate_is_sound(const void *opaque) {
+  const struct inflate_state *state = (const struct inflate_state *)opaque;
+  return state->block_state <= ISAL_BLOCK_FINISH && state->read_in_length >= 0 && state->read_in_length <= 64 &&
+         state->tmp_in_size >= 0 && state->tmp_in_size <= ISAL_DEF_MAX_HDR_SIZE && state->tmp_out_processed >= 0 &&
+         state->tmp_out_processed <= state->tmp_out_valid &&
+         state->tmp_out_valid <= (int32_t)sizeof(state->tmp_out_buffer) && state->write_overflow_len == 0 &&
+         state->copy_overflow_length == 0 && state->dict_length == 0 && state->crc_flag == ISAL_DEFLATE;
+}
+
+/// Compresses all of `input` as raw deflate. Returns the number of bytes, 0 if they do not fit or there is no memory.
+static inline uint32_t tollfs_deflate(const uint8_t *input, uint32_t count, uint8_t *output, uint32_t room) {
+  struct isal_zstream *stream = (struct isal_zstream *)malloc(sizeof(struct isal_zstream));
+  uint8_t *levelBuffer = (uint8_t *)malloc(ISAL_DEF_LVL1_DEFAULT);
+  uint32_t written = 0;
+  if (stream != NULL && levelBuffer != NULL) {
+    isal_deflate_stateless_init(stream);
+    stream->level = 1;
+    stream->level_buf = levelBuffer;
+    stream->level_buf_size = ISAL_DEF_LVL1_DEFAULT;
+    stream->next_in = (uint8_t *)input;
+    stream->avail_in = count;
+    stream->next_out = output;
+    stream->avail_out = room;
+    stream->end_of_stream = 1;
+    stream->flush = NO_FLUSH;
+    if (isal_deflate_stateless(stream) == COMP_OK && stream->avail_in == 0) written = room - stream->avail_out;
+  }
+  free(stream);
+  free(levelBuffer);
+  return written;
 }
 
 #endif

@@ -14,14 +14,16 @@ final class Inflater {
     case damaged
   }
 
-  private let state: UnsafeMutableRawPointer
+  let state: UnsafeMutableRawPointer
   private let output: UnsafeMutableRawBufferPointer
   /// The last bytes of the input before this one: ISA-L holds up to eight in its bit buffer.
-  private var lastInput: [UInt8] = []
+  var lastInput: [UInt8] = []
 
   init() {
     // Its largest members are pointers and 64-bit numbers; 64 is a cache line, which its vector code likes.
     state = .allocate(byteCount: tollfs_inflate_state_size(), alignment: 64)
+    // Not all of it is set by its own beginning, and what is copied must not depend on what the memory held before.
+    state.initializeMemory(as: UInt8.self, repeating: 0, count: tollfs_inflate_state_size())
     output = .allocate(byteCount: Self.outputCapacity, alignment: 64)
     start()
   }

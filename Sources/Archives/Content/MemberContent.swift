@@ -30,6 +30,14 @@ struct MemberContent {
     self.expectedSize = expectedSize
   }
 
+  /// Deflated content that has come this far.
+  init(_ place: MemberPlace, consumed: UInt64, produced: UInt64, checksum: UInt32) {
+    self.init(.deflated, compressedSize: place.rawCount, expectedSize: place.contentCount)
+    self.consumed = consumed
+    self.produced = produced
+    self.checksum = checksum
+  }
+
   /// Takes from `input` what belongs to the content, and gives what it decodes to `output`.
   mutating func feed(
     _ input: inout UnsafeRawBufferPointer, _ inflater: Inflater, output: (UnsafeRawBufferPointer) throws -> Void

@@ -38,8 +38,18 @@ public final class MemberDecoder {
     }
   }
 
+  /// Goes on where another decoder of the same member was when it made the snapshot: the next raw byte to feed is the one at ``consumed``.
+  ///
+  /// - Throws: `.badStructure` when the snapshot is damaged, of another member, or of a version of this program or its library that works
+  ///   differently. Nothing is lost but the way from the beginning.
   public init(_ place: MemberPlace, resuming snapshot: [UInt8]) throws(ArchiveFailure) {
-    throw ArchiveFailure(.badStructure, "the seek point can't be used")
+    guard place.isDeflated, let point = DecodingPoint(snapshot, of: place), let inflater = Inflater(point.inflater)
+    else {
+      throw ArchiveFailure(.badStructure, "the seek point is damaged, or of another version")
+    }
+    self.place = place
+    route = .streamed(inflater)
+    content = point.content
   }
 
   /// Raw bytes taken so far: where in the content the next one must come from.
@@ -72,7 +82,12 @@ public final class MemberDecoder {
     return hasEnded ? .ended : .needsInput
   }
 
-  public func snapshot() -> [UInt8]? { nil }
+  /// All that is needed to go on from here in another process, in some 40 KB: the window, the codes of the block, counters and the running
+  /// checksum, with a checksum of its own. nil where there is no going on: for other methods than deflate, and after the end or a failure.
+  public func snapshot() -> [UInt8]? {
+    guard place.isDeflated, case .streamed(let inflater) = route, !hasEnded, failure == nil else { return nil }
+    return DecodingPoint(content: content, inflater: inflater.frozen()).encoded(for: place)
+  }
 
   /// Whether the content has ended.
   private func take(_ raw: UnsafeRawBufferPointer, _ output: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
