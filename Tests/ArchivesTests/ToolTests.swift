@@ -58,41 +58,16 @@ import Testing
     Tool(name: "python, LZMA, streamed", command: python("zipfile.ZIP_LZMA", isStreamed: true)),
   ]
 
-  private func makeTree(_ root: String) throws {
-    let files = FileManager.default
-    try files.createDirectory(atPath: root + "/sub/deep", withIntermediateDirectories: true)
-    try files.createDirectory(atPath: root + "/empty directory", withIntermediateDirectories: true)
-    func write(_ name: String, _ bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: root + "/" + name)) }
-    var generator = SeededGenerator(seed: 7)
-    try write("empty", [])
-    try write("one", [65])
-    try write("numbers.txt", Array((0..<9_000).map(String.init).joined(separator: "\n").utf8))
-    try write("sub/noise", (0..<40_000).map { _ in UInt8.random(in: 0...255, using: &generator) })
-    try write("sub/deep/集团.json", Array("{\"text\": \"集团\"}".utf8))
-    try write("sub/zeros", [UInt8](repeating: 0, count: 400_000))
-    try write(".hidden", Array("PK\u{3}\u{4}PK\u{5}\u{6}".utf8))
-  }
-
-  /// The regular files below a directory.
-  private func tree(_ root: String) throws -> [String: [UInt8]] {
-    let paths = FileManager.default.enumerator(atPath: root)?.allObjects.compactMap { $0 as? String } ?? []
-    return try paths.reduce(into: [:]) { found, path in
-      var isDirectory: ObjCBool = false
-      _ = FileManager.default.fileExists(atPath: root + "/" + path, isDirectory: &isDirectory)
-      if !isDirectory.boolValue { found[path] = Array(try Data(contentsOf: URL(filePath: root + "/" + path))) }
-    }
-  }
-
   @Test(arguments: tools)
   func readsBackWhatWasPacked(_ tool: Tool) async throws {
     let directory = try TemporaryDirectory("tool")
     let (root, archive) = (directory.file("tree"), directory.file("out.zip"))
-    try makeTree(root)
+    try SampleTree.make(root)
     let packed = try await ChildProcess.run(
       "/bin/sh", ["-c", tool.command], environment: ["OUT": archive], directory: root)
     try #require(packed.status == 0, "\(packed.errors)")
     let bytes = Array(try Data(contentsOf: URL(filePath: archive)))
-    let expected = try tree(root)
+    let expected = try SampleTree.files(root)
     let seed = UInt64.random(in: 0...UInt64.max)
     print("chunking seed \(seed)")
     for chunking in [Chunking.whole, .random(seed: seed, upTo: 50_000), .random(seed: seed, upTo: 100), .bytewise] {

@@ -44,31 +44,38 @@ final class Inflater {
     _ input: inout UnsafeRawBufferPointer, accept: (UnsafeRawBufferPointer) throws -> Bool
   ) rethrows -> Outcome {
     while true {
-      let count = min(input.count, 1 << 30)
-      var inputLeft = UInt32(count)
-      var room = UInt32(output.count)
-      let result = tollfs_inflate_step(
-        state, input.baseAddress?.assumingMemoryBound(to: UInt8.self), &inputLeft,
-        output.baseAddress?.assumingMemoryBound(to: UInt8.self), &room)
-      let produced = output.count - Int(room)
-      if produced > 0, try !accept(UnsafeRawBufferPointer(rebasing: output[..<produced])) { return .damaged }
-      let isFinished = tollfs_inflate_is_finished(state) != 0
-      // Newer versions give back at the end what they took too much, if need be from before this input. Otherwise, more
-      // is left than there was only after damage.
-      let isReturned = isFinished && Int(inputLeft) <= count + lastInput.count
-      if result != 0 || Int(inputLeft) > count && !isReturned { return .damaged }
-      if isFinished {
-        let returned = lastInput.suffix(max(0, Int(inputLeft) - count))
-        input = UnsafeRawBufferPointer(rebasing: input[max(0, count - Int(inputLeft))...])
-        return .finished(unused: returned + unusedBytes())
-      }
-      let used = count - Int(inputLeft)
-      lastInput = Array((lastInput + input[..<used].suffix(8)).suffix(8))
-      input = UnsafeRawBufferPointer(rebasing: input[used...])
-      // A full buffer may mean that more output waits inside.
-      if input.isEmpty, produced < output.count { return .needsInput }
-      if used == 0, produced == 0 { return .damaged }
+      let (output, outcome) = step(&input)
+      if !output.isEmpty, try !accept(output) { return .damaged }
+      if let outcome { return outcome }
     }
+  }
+
+  /// Decodes until the room for output is full, the input is used or something ends it; without an outcome there is more to come from the
+  /// same input. The output is valid until the next step.
+  func step(_ input: inout UnsafeRawBufferPointer) -> (output: UnsafeRawBufferPointer, outcome: Outcome?) {
+    let count = min(input.count, 1 << 30)
+    var inputLeft = UInt32(count)
+    var room = UInt32(output.count)
+    let result = tollfs_inflate_step(
+      state, input.baseAddress?.assumingMemoryBound(to: UInt8.self), &inputLeft,
+      output.baseAddress?.assumingMemoryBound(to: UInt8.self), &room)
+    let produced = UnsafeRawBufferPointer(rebasing: output[..<(output.count - Int(room))])
+    let isFinished = tollfs_inflate_is_finished(state) != 0
+    // Newer versions give back at the end what they took too much, if need be from before this input. Otherwise, more
+    // is left than there was only after damage.
+    let isReturned = isFinished && Int(inputLeft) <= count + lastInput.count
+    if result != 0 || Int(inputLeft) > count && !isReturned { return (produced, .damaged) }
+    if isFinished {
+      let returned = lastInput.suffix(max(0, Int(inputLeft) - count))
+      input = UnsafeRawBufferPointer(rebasing: input[max(0, count - Int(inputLeft))...])
+      return (produced, .finished(unused: returned + unusedBytes()))
+    }
+    let used = count - Int(inputLeft)
+    lastInput = Array((lastInput + input[..<used].suffix(8)).suffix(8))
+    input = UnsafeRawBufferPointer(rebasing: input[used...])
+    // A full buffer may mean that more output waits inside.
+    if input.isEmpty, produced.count < output.count { return (produced, .needsInput) }
+    return (produced, used == 0 && produced.isEmpty ? .damaged : nil)
   }
 
   /// What older versions keep.

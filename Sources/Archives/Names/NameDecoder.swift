@@ -15,6 +15,11 @@ final class NameDecoder {
     if let field = fields.extra.unicodePath(of: fields.name), let name = String(validating: field, as: UTF8.self) {
       return name
     }
-    return strict ?? converter?.decode(fields.name) ?? CodePage437.decode(fields.name)
+    return decode(fields.name)
+  }
+
+  /// UTF-8 if it happens to be, the configured charset, or CP437.
+  func decode(_ name: [UInt8]) -> String {
+    String(validating: name, as: UTF8.self) ?? converter?.decode(name) ?? CodePage437.decode(name)
   }
 }
