@@ -7,6 +7,14 @@ import Tasks
 struct CacheEnvironment: Sendable {
   /// Bytes that an ordinary user can still use on the file system of the open file.
   var freeSpace: @Sendable (_ descriptor: Int32) throws(CacheFailure) -> Int64 = Self.measuredFreeSpace
+  /// Another one after each start of the machine.
+  var boot: @Sendable () -> String = {
+    guard let file = fopen("/proc/sys/kernel/random/boot_id", "r") else { return "unknown" }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 64)
+    guard fgets(&line, Int32(line.count), file) != nil else { return "unknown" }
+    return String(decoding: line.prefix { $0 > 32 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
   /// Milliseconds since 1970.
   var now: @Sendable () -> Int64 = {
     var time = timespec()
@@ -37,10 +45,14 @@ final class CacheCore: Sendable {
   let session = Int64.random(in: .min ... .max)
   /// The cache's directory, for asking its file system.
   let directory: Descriptor
+  /// What sources charge, as far as they are known: for the order of eviction.
+  let prices: [SourceName: PricePerGigabyte]
+  /// Work that goes on after objects were let go of.
+  let endings = SparseEndings()
   /// Held shared as long as this cache is open, so that nobody moves the index away under it.
   private let userLock: FileLock
   private let counted = Mutex(CountedUsage())
-  private let lastTouched = Mutex<[Int64: Int64]>([:])
+  private let lastTouched = Mutex<[EvictionUnit: Int64]>([:])
 
   private struct CountedUsage {
     var usage = CacheUsage(bytes: .zero, objects: 0)
@@ -49,14 +61,14 @@ final class CacheCore: Sendable {
 
   init(
     layout: CacheLayout, limits: CacheLimits, checksum: @escaping Checksum, logger: Logger,
-    environment: CacheEnvironment,
-    index: CacheIndex, userLock: FileLock
+    environment: CacheEnvironment, prices: [SourceName: PricePerGigabyte], index: CacheIndex, userLock: FileLock
   ) throws(CacheFailure) {
     self.layout = layout
     self.limits = limits
     self.checksum = checksum
     self.logger = logger
     self.environment = environment
+    self.prices = prices
     self.index = index
     self.userLock = userLock
     directory = try Descriptor.open(layout.root, O_RDONLY | O_DIRECTORY)
@@ -82,21 +94,25 @@ final class CacheCore: Sendable {
 
   func recount() throws(CacheFailure) {
     let usage = try index.readBlocking { try Room.usage($0) }
+    if let free = try? freeSpace() { index.refillReserve(free: free) }
     let now = environment.now()
     counted.withLock { $0 = CountedUsage(usage: usage, countedAt: now) }
   }
 
   // MARK: - recency
 
-  /// Eviction needs to know when a task was used last to within a minute, not at every open.
+  /// Eviction needs to know when something was used last to within a minute, not at every open; uses within a minute count as one.
   private static let touchIntervalMilliseconds: Int64 = 60_000
+  /// 64 bytes each.
+  private static let touchedLimit = 20_000
 
-  /// Whether the use of a task is worth a note in the index by now.
-  func shouldTouch(_ task: Int64) -> Bool {
+  /// Whether a use is worth a note in the index by now.
+  func shouldTouch(_ unit: EvictionUnit) -> Bool {
     let now = environment.now()
     return lastTouched.withLock { touched in
-      if let last = touched[task], now - last < Self.touchIntervalMilliseconds, now >= last { return false }
-      touched[task] = now
+      if let last = touched[unit], now - last < Self.touchIntervalMilliseconds, now >= last { return false }
+      if touched.count >= Self.touchedLimit { touched.removeAll(keepingCapacity: true) }
+      touched[unit] = now
       return true
     }
   }

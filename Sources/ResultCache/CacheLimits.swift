@@ -11,6 +11,10 @@ public struct CacheLimits: Hashable, Sendable {
     self.maxSize = maxSize
     self.minFree = minFree
   }
+
+  /// Room is asked for in steps of at most so many bytes, so that the index is not asked at every append: a sixty-fourth of
+  /// the cache, since small caches are asked for small steps, and at most 8 MiB.
+  var largestStep: Int64 { max(64 << 10, min(8 << 20, maxSize.bytes / 64)) }
 }
 
 /// What the cache holds.

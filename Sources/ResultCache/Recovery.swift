@@ -12,6 +12,22 @@ struct Recovery: Sendable {
   func run() throws(CacheFailure) {
     _ = try settleAll()
     try sweepUnknownFolders()
+    let boot = core.environment.boot()
+    let isNewBoot = try core.index.readBlocking { try String.fetchOne($0, sql: "SELECT boot FROM held") } != boot
+    _ = try PartialRecount(core: core).run(isNewBoot ? .all : .claimed)
+    guard isNewBoot else { return }
+    try sweepAll()
+    try core.index.writeBlocking { try $0.execute(sql: "UPDATE held SET boot = ?", arguments: [boot]) }
+  }
+
+  /// A power loss may have taken the index's last words on files that are there.
+  private func sweepAll() throws(CacheFailure) {
+    for row in try core.index.readBlocking({ try TaskRow.all($0) }) {
+      guard let lock = try FileLock.attempt(core.layout.lock(of: row.folder)) else { continue }
+      try withExtendedLifetime(lock) { () throws(CacheFailure) in
+        if row.arriving == nil { try sweep(row) }
+      }
+    }
   }
 
   /// Tasks whose download or clean-up was cut off.

@@ -12,25 +12,33 @@ import Tasks
 public final class ResultCache: Sendable {
   let core: CacheCore
   private let verifier = Verifier()
+  let sparseObjects = SparseRegistry()
+  let openings = SerialLane("tollfs.cache.openings")
 
   /// Opens the cache in a directory, making it (0700) if it is not there, and puts in order what crashed processes left.
   ///
   /// A damaged index is moved aside with its files (the log names both), and the cache begins empty.
-  /// - Parameter checksum: of chunks of content, such as CRC-32; a cache must always be opened with the same.
+  /// - Parameters:
+  ///   - checksum: of chunks of content, such as CRC-32; a cache must always be opened with the same.
+  ///   - prices: what sources charge; what is cheaper to buy again is evicted first.
   /// - Throws: `.tooNew` for a cache of a newer version; `.io`, `.noSpace`.
   public convenience init(
-    directory: String, limits: CacheLimits, checksum: @escaping Checksum, logger: Logger
+    directory: String, limits: CacheLimits, checksum: @escaping Checksum, logger: Logger,
+    prices: [SourceName: PricePerGigabyte] = [:]
   ) async throws(CacheFailure) {
     try await self.init(
-      directory: directory, limits: limits, checksum: checksum, logger: logger, environment: CacheEnvironment())
+      directory: directory, limits: limits, checksum: checksum, logger: logger, environment: CacheEnvironment(),
+      prices: prices)
   }
 
   init(
-    directory: String, limits: CacheLimits, checksum: @escaping Checksum, logger: Logger, environment: CacheEnvironment
+    directory: String, limits: CacheLimits, checksum: @escaping Checksum, logger: Logger,
+    environment: CacheEnvironment, prices: [SourceName: PricePerGigabyte] = [:]
   ) async throws(CacheFailure) {
     let startup = Startup(
-      layout: CacheLayout(root: directory), limits: limits, checksum: checksum, logger: logger, environment: environment
-    )
+      layout: CacheLayout(root: directory), limits: limits, checksum: checksum, logger: logger,
+      environment: environment,
+      prices: prices)
     core = try await OffPool.run { () throws(CacheFailure) in try startup.run() }
   }
 
@@ -127,7 +135,7 @@ public final class ResultCache: Sendable {
       let core = core
       let opened = try await OffPool.run { () throws(CacheFailure) in try Self.open(found, core: core) }
       if let opened {
-        await touch(found.task)
+        await touch(found.object.isSingle ? .member(object: found.object.id) : .stream(task: found.task.id))
         return opened
       }
       try await verifier.verify(
@@ -180,13 +188,11 @@ public final class ResultCache: Sendable {
     return isTrusted ? StoredObject(file, size: UInt64(object.size)) : nil
   }
 
-  /// Notes that a task was used, for the order of eviction. Not worth a failure.
-  private func touch(_ task: TaskRow) async {
-    guard core.shouldTouch(task.id) else { return }
+  /// Notes that something was used, for the order of eviction. Not worth a failure.
+  func touch(_ unit: EvictionUnit) async {
+    guard core.shouldTouch(unit) else { return }
     let now = core.environment.now()
-    try? await core.index.write { db in
-      try db.execute(sql: "UPDATE task SET last_used = ? WHERE id = ?", arguments: [now, task.id])
-    }
+    try? await core.index.write { try Usage.note($0, unit, now: now) }
   }
 
   // MARK: - eviction
@@ -204,7 +210,7 @@ public final class ResultCache: Sendable {
       }
       _ = try Recovery(core: core).settle(row)
       for _ in 0..<Self.evictionTries {
-        switch try Evictor(core: core).evict(row.id, evenInUse: true, evenPinned: evenPinned) {
+        switch try Evictor(core: core).evictAll(of: row.id, evenPinned: evenPinned) {
         case .evicted(let bytes): return bytes
         case .pinned: throw CacheFailure(.pinned, "\(task) is pinned")
         case .busy, .inUse: usleep(Self.evictionPause)

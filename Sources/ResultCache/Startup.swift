@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Tasks
 
 /// Opens a cache's directory: one process at a time, the others wait a moment. Blocking.
 struct Startup: Sendable {
@@ -8,6 +9,7 @@ struct Startup: Sendable {
   let checksum: Checksum
   let logger: Logger
   let environment: CacheEnvironment
+  let prices: [SourceName: PricePerGigabyte]
 
   /// Putting a crashed cache in order takes well under this; a process that was stopped in the middle must not hold up others for good.
   private static let deadlineSeconds = 30
@@ -21,8 +23,8 @@ struct Startup: Sendable {
       }
       let index = try openIndex(user)
       let core = try CacheCore(
-        layout: layout, limits: limits, checksum: checksum, logger: logger, environment: environment, index: index,
-        userLock: user)
+        layout: layout, limits: limits, checksum: checksum, logger: logger, environment: environment, prices: prices,
+        index: index, userLock: user)
       try Recovery(core: core).run()
       try core.recount()
       return core

@@ -135,10 +135,31 @@ struct SampleFile: Hashable, Sendable {
   var crc32: UInt32 { bytes.reduce(7) { ($0 &+ UInt32($1)) &* 31 } }
 }
 
-/// Runs blocking work away from the cooperative pool.
+/// Runs blocking work away from the cooperative pool. What the work holds is let go of before this returns.
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-  try await withCheckedThrowingContinuation { continuation in
-    DispatchQueue.global().async { continuation.resume(with: Result(catching: body)) }
+  let box = Box(body)
+  return try await withCheckedThrowingContinuation { continuation in
+    DispatchQueue.global().async {
+      let result = box.perform()
+      continuation.resume(with: result)
+    }
+  }
+}
+
+private final class Box<Value: Sendable>: Sendable {
+  private let work: Mutex<(@Sendable () throws -> Value)?>
+
+  init(_ work: @escaping @Sendable () throws -> Value) {
+    self.work = Mutex(work)
+  }
+
+  func perform() -> Result<Value, any Error> {
+    let body = work.withLock { work in
+      defer { work = nil }
+      return work
+    }
+    guard let body else { return .failure(CacheFailure(.io, "begun twice")) }
+    return Result(catching: body)
   }
 }
 

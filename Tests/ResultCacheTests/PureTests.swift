@@ -1,3 +1,4 @@
+import Tasks
 import TestSupport
 import Testing
 
@@ -7,7 +8,9 @@ import Testing
   private func candidate(
     _ id: Int64, bytes: Int64 = 10, billed: Bool = false, pinned: Bool = false, inUse: Bool = false, used: Int64 = 0
   ) -> EvictionPlan.Candidate {
-    EvictionPlan.Candidate(id: id, bytes: bytes, isBilled: billed, isPinned: pinned, isInUse: inUse, lastUsed: used)
+    EvictionPlan.Candidate(
+      unit: .stream(task: id), task: id, bytes: bytes, isBilled: billed, isPinned: pinned, isInUse: inUse,
+      priority: Double(used), lastUsed: 0)
   }
 
   private func need(size: Int64 = 0, disk: Int64 = 0) -> EvictionPlan.Need {
@@ -25,9 +28,19 @@ import Testing
       candidate(1, billed: true, used: 1), candidate(2, used: 9), candidate(3, used: 3),
       candidate(4, billed: true, used: 0), candidate(5, pinned: true, used: 0), candidate(6, inUse: true, used: 0),
     ]
-    #expect(EvictionPlan(all, need: need(size: 50)).victims == [3, 2, 6, 4, 1])
-    #expect(EvictionPlan(all, need: need(size: 11)).victims == [3, 2])
-    #expect(EvictionPlan(all, need: need(size: 10)).victims == [3])
+    #expect(EvictionPlan(all, need: need(size: 50)).victims.map(\.task) == [3, 2, 6, 4, 1])
+    #expect(EvictionPlan(all, need: need(size: 11)).victims.map(\.task) == [3, 2])
+    #expect(EvictionPlan(all, need: need(size: 10)).victims.map(\.task) == [3])
+  }
+
+  @Test func slackTakesOnlyWhatIsFreeAndUnused() {
+    let all = [
+      candidate(1, billed: true, used: 1), candidate(2, used: 9), candidate(3, used: 3), candidate(6, inUse: true),
+    ]
+    #expect(EvictionPlan(all, need: need(size: 1), slack: 100).victims.map(\.task) == [3, 2])
+    #expect(EvictionPlan(all, need: need(size: 1), slack: 9).victims.map(\.task) == [3])
+    #expect(EvictionPlan(all, need: need(), slack: 100).victims.isEmpty)
+    #expect(EvictionPlan(all, need: need(size: 31), slack: 100).victims.map(\.task) == [3, 2, 6, 1])
   }
 
   @Test func nothingGoesInVain() {
@@ -38,8 +51,8 @@ import Testing
 
   @Test func whatIsBeingReadFreesNoDisk() {
     let all = [candidate(1, inUse: true), candidate(2, billed: true)]
-    #expect(EvictionPlan(all, need: need(disk: 10)).victims == [2])
-    #expect(EvictionPlan(all, need: need(size: 10)).victims == [1])
+    #expect(EvictionPlan(all, need: need(disk: 10)).victims.map(\.task) == [2])
+    #expect(EvictionPlan(all, need: need(size: 10)).victims.map(\.task) == [1])
     #expect(!EvictionPlan([candidate(1, inUse: true)], need: need(disk: 1)).suffices)
   }
 
@@ -55,15 +68,15 @@ import Testing
       let wanted = Int64.random(in: -5...120, using: &generator)
       let plan = EvictionPlan(all, need: need(size: wanted))
       let movable = all.filter { !$0.isPinned }
-      let bytes = plan.victims.compactMap { id in all.first { $0.id == id }?.bytes }
+      let bytes = plan.victims.map(\.bytes)
       #expect(plan.suffices == (movable.reduce(0) { $0 + $1.bytes } >= wanted || wanted <= 0), "seed \(seed)")
       guard plan.suffices, wanted > 0 else {
         #expect(plan.victims.isEmpty, "seed \(seed)")
         continue
       }
       #expect(bytes.reduce(0, +) >= wanted && bytes.dropLast().reduce(0, +) < wanted, "seed \(seed)")
-      let keepsFree = movable.contains { !$0.isBilled && $0.bytes > 0 && !plan.victims.contains($0.id) }
-      let dropsBilled = movable.contains { $0.isBilled && plan.victims.contains($0.id) }
+      let keepsFree = movable.contains { !$0.isBilled && $0.bytes > 0 && !plan.victims.contains($0) }
+      let dropsBilled = movable.contains { $0.isBilled && plan.victims.contains($0) }
       #expect(!(keepsFree && dropsBilled), "seed \(seed)")
     }
   }
@@ -111,6 +124,45 @@ import Testing
     let merge = GenerationMerge(old: old, new: [entry(0, "x"), entry(1, "c", crc: 9)], ending: .broken)
     #expect(!merge.isSameArchive)
     #expect(merge.kept == [.init(ordinal: 1, newOrdinal: 3, replacesNew: false)])
+  }
+
+  private let place = CachedPlace(headerOffset: 9, limit: 99, compressedSize: ByteCount(5), method: 8)
+
+  private func listed(_ ordinal: Int64, _ path: String, _ state: MemberRow.State = .evicted, part: Bool = false)
+    -> GenerationMerge.Entry
+  {
+    GenerationMerge.Entry(
+      ordinal: ordinal, path: path, size: 10, crc32: 1, state: state, hasPart: part, place: place)
+  }
+
+  @Test func anotherLookAtTheSamePackageKeepsWhatIsHere() {
+    let old = [
+      listed(0, "whole", .stored, part: true), listed(1, "partial", part: true), listed(2, "none"),
+      listed(3, "damaged", .damaged, part: true),
+    ]
+    let new = (0..<4).map { listed(Int64($0), ["whole", "partial", "none", "damaged"][$0]) }
+    let merge = GenerationMerge(old: old, new: new, ending: .complete, relation: .samePackage)
+    #expect(merge.kept.map(\.ordinal) == [0, 1, 3])
+    #expect(merge.kept.allSatisfy { $0.replacesNew && $0.newOrdinal == $0.ordinal })
+    #expect(merge.isSameListing)
+    let broken = GenerationMerge(old: old, new: Array(new.prefix(1)), ending: .broken, relation: .samePackage)
+    #expect(broken.kept.map(\.ordinal) == [0, 1, 2, 3])
+  }
+
+  @Test func anotherPackageKeepsNothing() {
+    let old = [listed(0, "whole", .stored, part: true), listed(1, "partial", part: true)]
+    for ending in [GenerationMerge.Ending.complete, .broken] {
+      let merge = GenerationMerge(old: old, new: [listed(0, "whole")], ending: ending, relation: .unrelated)
+      #expect(merge.kept.isEmpty)
+    }
+    let (one, other) = (
+      PackageVersion(size: ByteCount(1), validator: "a"), PackageVersion(size: ByteCount(1), validator: nil)
+    )
+    #expect(GenerationMerge.Relation(old: nil, new: nil) == .streams)
+    #expect(GenerationMerge.Relation(old: one, new: one) == .samePackage)
+    #expect(GenerationMerge.Relation(old: one, new: other) == .unrelated)
+    #expect(GenerationMerge.Relation(old: one, new: nil) == .unrelated)
+    #expect(GenerationMerge.Relation(old: nil, new: one) == .unrelated)
   }
 
   @Test func namesThatOnlyLookAlikeAreDifferent() {

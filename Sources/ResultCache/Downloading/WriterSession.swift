@@ -9,8 +9,6 @@ struct WriterSession: Sendable {
   /// While a download runs, what has arrived is brought to the disk whenever so many bytes have come together: the most that a
   /// power loss can take from it.
   private static let synchronizeEvery: Int64 = 256 << 20
-  /// Room is asked for in steps of at most this many bytes, so that the index is not asked at every append.
-  private static let largestStep: Int64 = 8 << 20
 
   let core: CacheCore
   let task: TaskPath
@@ -36,15 +34,16 @@ struct WriterSession: Sendable {
     let count = Int64(bytes.count)
     let keeper = RoomKeeper(core: core)
     if state.written + count > state.granted {
-      // A sixty-fourth of the cache: small caches are asked for small steps.
-      let step = max(64 << 10, min(Self.largestStep, core.limits.maxSize.bytes / 64))
-      state.granted = try keeper.grant(row.id, after: state.written, atLeast: count, atBest: step)
+      let asker = RoomAsker.download(task: row.id, written: state.written)
+      state.granted = try state.written + keeper.grant(asker, atLeast: count, atBest: core.limits.largestStep)
     }
     guard var member = state.member else { return }
     // The file is taken out and put back, so that it is changed in place and not copied.
     state.member = nil
     defer { state.member = member }
-    try member.file.append(bytes) { () throws(CacheFailure) in try keeper.dropOne(without: row.id) }
+    try member.file.append(bytes) { () throws(CacheFailure) in
+      try keeper.dropOne(for: .download(task: row.id, written: 0))
+    }
     state.written += count
     member.object.advance(to: UInt64(member.file.size))
   }

@@ -3,7 +3,7 @@ import Tasks
 
 /// How much of the cache is in use and promised, as the index says.
 struct Room: Sendable {
-  /// Bytes of what is published, all tasks.
+  /// Bytes of what is published, all tasks; of members that arrive in parts what they may use.
   var published: Int64
   /// Bytes that the running downloads of others may have written by now.
   var othersGranted: Int64
@@ -24,7 +24,8 @@ struct Room: Sendable {
       underFree: sum(minFree(limits), bytes, max(0, othersPromised - othersGranted)) - free)
   }
 
-  /// What must go before a running download may write so many more bytes.
+  /// What must go before so many more bytes may be written.
+  /// - Parameter written: what the asker has written that is not published.
   func need(writing bytes: Int64, afterWriting written: Int64, limits: CacheLimits) -> EvictionPlan.Need {
     EvictionPlan.Need(
       overSize: sum(published, othersGranted, written, bytes) - limits.maxSize.bytes,
@@ -44,8 +45,10 @@ struct Room: Sendable {
       try Int64.fetchOne(
         db,
         sql: """
-          SELECT coalesce(sum(object.size), 0) FROM object JOIN task ON task.id = object.task
-          WHERE object.generation IS NOT task.arriving
+          SELECT bytes - (
+            SELECT coalesce(sum(object.size), 0) FROM task
+            JOIN object ON object.task = task.id AND object.generation = task.arriving WHERE task.arriving IS NOT NULL)
+          FROM held
           """) ?? 0
     let others = try Row.fetchOne(
       db,
@@ -58,24 +61,8 @@ struct Room: Sendable {
     )
   }
 
-  /// Tasks whose content could go. Those that are being downloaded are not among them.
-  static func candidates(_ db: Database, without task: Int64?, inUse: Set<Int64>) throws -> [EvictionPlan.Candidate] {
-    let rows = try Row.fetchAll(
-      db,
-      sql: """
-        SELECT task.id AS id, task.billed AS billed, pinned, task.last_used AS last_used, sum(object.size) AS bytes
-        FROM task JOIN object ON object.task = task.id
-        WHERE task.arriving IS NULL AND task.id IS NOT ? GROUP BY task.id
-        """, arguments: [task])
-    return rows.map { row in
-      EvictionPlan.Candidate(
-        id: row["id"], bytes: row["bytes"], isBilled: row["billed"], isPinned: row["pinned"],
-        isInUse: inUse.contains(row["id"]), lastUsed: row["last_used"])
-    }
-  }
-
   static func usage(_ db: Database) throws -> CacheUsage {
-    let row = try Row.fetchOne(db, sql: "SELECT coalesce(sum(size), 0) AS bytes, count(*) AS objects FROM object")
+    let row = try Row.fetchOne(db, sql: "SELECT bytes, objects FROM held")
     return CacheUsage(bytes: ByteCount(row?["bytes"] ?? Int64(0)), objects: row?["objects"] ?? 0)
   }
 }

@@ -20,7 +20,8 @@ struct RoomKeeper: Sendable {
       let expected = bytes ?? 1
       let (plan, need) = try core.index.writeBlocking { db in
         let need = try Room.measure(db, without: task, free: free).need(expecting: expected, limits: core.limits)
-        let plan = EvictionPlan(try Room.candidates(db, without: task, inUse: []), need: need)
+        let plan = EvictionPlan(
+          need.isMet ? [] : try candidates(db, .download(task: task, written: 0), inUse: []), need: need)
         if plan.suffices {
           try db.execute(
             sql: "UPDATE task SET promised = ? WHERE id = ?", arguments: [bytes ?? 0, task])
@@ -36,31 +37,28 @@ struct RoomKeeper: Sendable {
     }
   }
 
-  /// Lets a download write on, evicting what must go.
+  /// Lets somebody write on, evicting what must go.
   /// - Parameters:
-  ///   - written: bytes that the download wrote so far.
   ///   - least: bytes that it must be able to write now.
   ///   - best: bytes that it would like to be able to write before it asks again.
-  /// - Returns: up to how many bytes in all it may write.
-  func grant(_ task: Int64, after written: Int64, atLeast least: Int64, atBest best: Int64) throws(CacheFailure)
-    -> Int64
-  {
-    var inUse: Set<Int64> = []
+  /// - Returns: how many more bytes it may write.
+  func grant(_ asker: RoomAsker, atLeast least: Int64, atBest best: Int64) throws(CacheFailure) -> Int64 {
+    var inUse: Set<EvictionUnit> = []
     var busy: Set<Int64> = []
     var hasTriedAgain = false
     while true {
       let free = try core.freeSpace()
       let step = try core.index.writeBlocking { db in
-        try nextStep(db, task, written: written, least: least, best: best, free: free, inUse: inUse, busy: busy)
+        try nextStep(db, asker, least: least, best: best, free: free, inUse: inUse, busy: busy)
       }
       switch step {
       case .granted(let bytes): return bytes
-      case .evict(let victim, let isKnownInUse):
-        switch try Evictor(core: core).evict(victim, evenInUse: isKnownInUse) {
+      case .evict(let victims):
+        switch try Evictor(core: core).evict(victims) {
         case .evicted: break
-        case .inUse: inUse.insert(victim)
+        case .inUse(let units): inUse.formUnion(units)
         // Pinned a moment ago: it is no candidate when they are asked for again.
-        case .busy, .pinned: busy.insert(victim)
+        case .busy, .pinned: busy.formUnion(victims.map(\.task))
         }
       case .full(let need):
         guard !hasTriedAgain else { throw noSpace(for: least, need) }
@@ -76,48 +74,73 @@ struct RoomKeeper: Sendable {
 
   private enum Step {
     case granted(Int64)
-    case evict(Int64, isKnownInUse: Bool)
+    /// All of one task.
+    case evict([EvictionPlan.Candidate])
     case full(EvictionPlan.Need)
   }
 
   private func nextStep(
-    _ db: Database, _ task: Int64, written: Int64, least: Int64, best: Int64, free: Int64, inUse: Set<Int64>,
+    _ db: Database, _ asker: RoomAsker, least: Int64, best: Int64, free: Int64, inUse: Set<EvictionUnit>,
     busy: Set<Int64>
   ) throws -> Step {
-    let room = try Room.measure(db, without: task, free: free)
+    let room = try Room.measure(db, without: asker.task, free: free)
     let limits = core.limits
-    let need = room.need(writing: least, afterWriting: written, limits: limits)
+    let need = room.need(writing: least, afterWriting: asker.written, limits: limits)
     guard need.isMet else {
-      let candidates = try Room.candidates(db, without: task, inUse: inUse).filter { !busy.contains($0.id) }
-      guard let victim = EvictionPlan(candidates, need: need).victims.first else { return .full(need) }
-      return .evict(victim, isKnownInUse: inUse.contains(victim))
+      let all = try candidates(db, asker, inUse: inUse)
+        .filter { !busy.contains($0.task) && (asker.isWorthMoney || !$0.isBilled) }
+      let victims = EvictionPlan(all, need: need, slack: limits.largestStep).victims
+      guard let first = victims.first else { return .full(need) }
+      return .evict(victims.filter { $0.task == first.task })
     }
     // A large step saves questions; nothing is evicted for it.
     let spare = max(0, min(-need.overSize, -need.underFree, best - least))
-    let granted = written + least + spare
-    try db.execute(sql: "UPDATE task SET granted = ? WHERE id = ?", arguments: [granted, task])
-    return .granted(granted)
+    try note(db, asker, granted: least + spare)
+    return .granted(least + spare)
   }
 
-  /// When the disk is full although the limits allow more: drops the next task that can go.
+  private func note(_ db: Database, _ asker: RoomAsker, granted: Int64) throws {
+    switch asker {
+    case .download(let task, let written):
+      try db.execute(sql: "UPDATE task SET granted = ? WHERE id = ?", arguments: [written + granted, task])
+    case .object(let id, let isNew):
+      // One that was evicted while it is open has no row any more, and nothing to be noted in.
+      try db.execute(
+        sql: "UPDATE object SET size = size + ?, claimants = claimants + ? WHERE id = ? AND partial",
+        arguments: [granted, isNew ? 1 : 0, id])
+    case .points(let id):
+      try db.execute(sql: "UPDATE points SET size = size + ? WHERE id = ?", arguments: [granted, id])
+    }
+  }
+
+  private func candidates(
+    _ db: Database, _ asker: RoomAsker, inUse: Set<EvictionUnit>
+  ) throws -> [EvictionPlan.Candidate] {
+    try EvictionCandidates(db: db, prices: core.prices, asker: asker, inUse: inUse).all()
+  }
+
+  /// When the disk is full although the limits allow more: drops the next thing that can go.
   /// - Returns: false when there is none.
-  func dropOne(without task: Int64) throws(CacheFailure) -> Bool {
-    var skipped: Set<Int64> = []
+  func dropOne(for asker: RoomAsker) throws(CacheFailure) -> Bool {
+    var skipped: Set<EvictionUnit> = []
     while true {
-      let candidates = try core.index.readBlocking { db in
-        try Room.candidates(db, without: task, inUse: []).filter { !skipped.contains($0.id) }
+      let all = try core.index.readBlocking { db in
+        try candidates(db, asker, inUse: []).filter { !skipped.contains($0.unit) }
       }
-      let plan = EvictionPlan(candidates, need: EvictionPlan.Need(overSize: 0, underFree: 1))
-      guard let victim = plan.victims.first else { return false }
+      let plan = EvictionPlan(
+        all, need: EvictionPlan.Need(overSize: 0, underFree: 1), slack: core.limits.largestStep)
+      guard let first = plan.victims.first else { return false }
+      let victims = plan.victims.filter { $0.task == first.task }
       // What is being read would free nothing on the disk.
-      if case .evicted = try Evictor(core: core).evict(victim, evenInUse: false) { return true }
-      skipped.insert(victim)
+      if case .evicted = try Evictor(core: core).evict(victims) { return true }
+      skipped.formUnion(victims.map(\.unit))
     }
   }
 
   /// Frees what downloads of dead processes hold. True if there was any.
   private func recoverTheDead() throws(CacheFailure) -> Bool {
-    try Recovery(core: core).settleAll() > 0
+    let settled = try Recovery(core: core).settleAll()
+    return try PartialRecount(core: core).run(.claimed) > 0 || settled > 0
   }
 
   private func noSpace(for bytes: Int64, _ need: EvictionPlan.Need) -> CacheFailure {

@@ -5,6 +5,7 @@ import Tasks
 ///
 /// ```
 /// index.sqlite                 what is known (SQLite, WAL)
+/// reserve                      space for it on a full disk
 /// lock                         held shared by every process that uses the cache
 /// startup                      held while a process opens the cache
 /// locks/FOLDER                 held by the one who changes a task: downloads, evicts or recovers it
@@ -20,6 +21,7 @@ struct CacheLayout: Sendable {
   var index: String { root + "/index.sqlite" }
   /// Left by a process that found the index damaged while it ran: the next one moves it aside.
   var damageMark: String { root + "/index.damaged" }
+  var reserve: String { root + "/reserve" }
   var userLock: String { root + "/lock" }
   var startupLock: String { root + "/startup" }
   var objects: String { root + "/objects" }

@@ -8,6 +8,7 @@ import Glibc
 final class CacheIndex: Sendable {
   private let pool: DatabasePool
   private let layout: CacheLayout
+  let reserve: IndexReserve
 
   /// Two processes that change the index wait for each other's transactions, which take milliseconds; a disk that is
   /// writing back gigabytes can stretch one.
@@ -17,20 +18,45 @@ final class CacheIndex: Sendable {
   /// - Throws: `.tooNew`; ``DamagedIndex`` through `isDamaged` when SQLite finds the file damaged.
   init(_ layout: CacheLayout) throws(IndexOpeningFailure) {
     self.layout = layout
+    reserve = IndexReserve(path: layout.reserve, directory: layout.root)
     do {
-      // SQLite gives the -wal and -shm files the mode of the main one.
-      _ = try Descriptor.open(layout.index, O_RDWR | O_CREAT)
-      pool = try DatabasePool(path: layout.index, configuration: Self.configuration)
-      try pool.write { db in
-        let version = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if version > IndexSchema.version { throw CacheFailure.tooNew(layout.root, version) }
-        if version < IndexSchema.version { try IndexSchema.migrate(db, from: version) }
+      do {
+        pool = try Self.open(layout)
+      } catch {
+        guard Self.isFull(error, reserve), reserve.release() else { throw error }
+        pool = try Self.open(layout)
       }
-      try Self.check(pool, size: Self.size(of: layout.index))
     } catch {
       throw IndexOpeningFailure(error)
     }
   }
+
+  private static func open(_ layout: CacheLayout) throws -> DatabasePool {
+    // SQLite gives the -wal and -shm files the mode of the main one.
+    _ = try Descriptor.open(layout.index, O_RDWR | O_CREAT)
+    let pool = try DatabasePool(path: layout.index, configuration: Self.configuration)
+    try pool.write { db in
+      let version = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+      if version > IndexSchema.version { throw CacheFailure.tooNew(layout.root, version) }
+      if version < IndexSchema.version { try IndexSchema.migrate(db, from: version) }
+    }
+    try Self.check(pool, size: Self.size(of: layout.index))
+    return pool
+  }
+
+  /// Whether there was no space for something that SQLite wanted to write.
+  private static func isFull(_ error: any Error, _ reserve: IndexReserve) -> Bool {
+    guard let error = error as? DatabaseError else { return false }
+    switch error.resultCode {
+    case .SQLITE_FULL: return true
+    // Also how a log or a shared memory that can't be made or grow is told.
+    case .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_PROTOCOL: return reserve.isDiskFull
+    default: return false
+    }
+  }
+
+  /// Makes the reserve again when it was given up.
+  func refillReserve(free: Int64) { reserve.fill(free: free) }
 
   /// In bytes; zero when it can't be told. Not by opening the file: closing any descriptor of it would drop the locks that
   /// SQLite holds on it in this process (fcntl(2)), and another process would then take the index for unused.
@@ -66,7 +92,12 @@ final class CacheIndex: Sendable {
     _ body: @Sendable (Database) throws -> Value
   ) async throws(CacheFailure) -> Value {
     do {
-      return try await pool.read(body)
+      do {
+        return try await pool.read(body)
+      } catch {
+        guard Self.isFull(error, reserve), reserve.release() else { throw error }
+        return try await pool.read(body)
+      }
     } catch {
       throw failure(error)
     }
@@ -76,7 +107,12 @@ final class CacheIndex: Sendable {
     _ body: @Sendable (Database) throws -> Value
   ) async throws(CacheFailure) -> Value {
     do {
-      return try await pool.write(body)
+      do {
+        return try await pool.write(body)
+      } catch {
+        guard Self.isFull(error, reserve), reserve.release() else { throw error }
+        return try await pool.write(body)
+      }
     } catch {
       throw failure(error)
     }
@@ -85,15 +121,11 @@ final class CacheIndex: Sendable {
   // MARK: - from threads that may block
 
   func readBlocking<Value>(_ body: (Database) throws -> Value) throws(CacheFailure) -> Value {
-    do {
-      return try pool.read(body)
-    } catch {
-      throw failure(error)
-    }
+    try retrying { try pool.read(body) }
   }
 
   func writeBlocking<Value>(durably: Bool = false, _ body: (Database) throws -> Value) throws(CacheFailure) -> Value {
-    do {
+    try retrying {
       guard durably else { return try pool.write(body) }
       return try pool.writeWithoutTransaction { db in
         // FULL syncs the log at each commit: measured, NORMAL loses the last commit at a power loss.
@@ -106,6 +138,18 @@ final class CacheIndex: Sendable {
         }
         guard let value else { throw CacheFailure(.io, "a transaction of the cache's index ended without a result") }
         return value
+      }
+    }
+  }
+
+  /// Once more without the reserve where the disk is full. A transaction that failed has left nothing.
+  private func retrying<Value>(_ body: () throws -> Value) throws(CacheFailure) -> Value {
+    do {
+      do {
+        return try body()
+      } catch {
+        guard Self.isFull(error, reserve), reserve.release() else { throw error }
+        return try body()
       }
     } catch {
       throw failure(error)

@@ -105,6 +105,8 @@ enum IndexSchema {
         ALTER TABLE object ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;
         ALTER TABLE object ADD COLUMN used_age REAL NOT NULL DEFAULT 0;
         CREATE INDEX object_single ON object (task) WHERE single;
+        CREATE INDEX member_object ON member (object) WHERE object IS NOT NULL;
+        CREATE INDEX task_arriving ON task (id) WHERE arriving IS NOT NULL;
         CREATE TABLE points (
           id INTEGER PRIMARY KEY,
           task INTEGER NOT NULL,

@@ -63,12 +63,13 @@ enum Publishing {
     try db.execute(
       sql: """
         UPDATE task SET generation = ?, state = ?, reason = ?, word = ?, billed = ?, downloaded_at = ?, last_used = ?,
+          uses = max(uses, 1), used_age = (SELECT CASE WHEN ? THEN billed_age ELSE free_age END FROM held),
           package_size = arriving_size, package_validator = arriving_validator, arriving_size = NULL,
           arriving_validator = NULL, arriving = NULL, promised = 0, granted = 0, unswept = ? WHERE id = ?
         """,
       arguments: [
         generation, ending.merge == .complete ? "complete" : "broken", reason, ending.word, billed,
-        keepsTime ? task.downloadedAt ?? now : now, now, !dropped.isEmpty, task.id,
+        keepsTime ? task.downloadedAt ?? now : now, now, billed, !dropped.isEmpty, task.id,
       ])
     return dropped
   }

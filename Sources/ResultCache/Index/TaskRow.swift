@@ -54,6 +54,10 @@ struct TaskRow: Sendable {
     try Row.fetchOne(db, sql: "SELECT * FROM task WHERE id = ?", arguments: [id]).map(TaskRow.init)
   }
 
+  static func all(_ db: Database) throws -> [TaskRow] {
+    try Row.fetchAll(db, sql: "SELECT * FROM task").map(TaskRow.init)
+  }
+
   /// Tasks whose download is running or crashed, or whose folder was not cleaned up to the end.
   static func unsettled(_ db: Database) throws -> [TaskRow] {
     try Row.fetchAll(db, sql: "SELECT * FROM task WHERE arriving IS NOT NULL OR unswept").map(TaskRow.init)
@@ -159,6 +163,12 @@ struct ObjectRow: Sendable {
   let stamp: ObjectStamp?
   let chunkSize: Int64
   let checksums: [UInt8]
+  /// Only some bytes are here: the map beside the file says which.
+  let isPartial: Bool
+  /// Fetched, and so evicted, by itself.
+  let isSingle: Bool
+  /// Of a single one.
+  let isBilled: Bool
 
   init(_ row: Row) {
     id = row["id"]
@@ -175,6 +185,9 @@ struct ObjectRow: Sendable {
     chunkSize = row["chunk_size"]
     let blob: Data = row["checksums"]
     checksums = Array(blob)
+    isPartial = row["partial"]
+    isSingle = row["single"]
+    isBilled = row["billed"]
   }
 
   static func find(_ db: Database, id: Int64) throws -> ObjectRow? {

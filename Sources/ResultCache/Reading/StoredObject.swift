@@ -3,7 +3,7 @@ import Glibc
 /// A complete member in the cache, its bytes verified. Closed when the last owner lets go of it; until then, and until the
 /// duplicates of its descriptor are closed, its bytes can be read whatever happens to the cache.
 public final class StoredObject: Sendable {
-  private let file: Descriptor
+  let file: Descriptor
   /// Bytes.
   public let size: UInt64
 

@@ -1,0 +1,124 @@
+import GRDB
+import Logging
+
+// Blocks of an earlier run, or of another process, are compared with their checksums before they are served.
+
+extension SparseObject {
+  /// So many blocks at a time, 1 MiB: their waiters go on before the rest is read.
+  private static let atOnce = 64
+
+  /// Compares blocks with their checksums, off the pool, and tells who waits.
+  func check(_ runs: [Range<Int>]) {
+    Task {
+      var rest = runs
+      do throws(CacheFailure) {
+        while let run = rest.first {
+          let part = run.prefix(Self.atOnce)
+          _ = try await OffPool.run { () throws(CacheFailure) in try self.checkNow(part) }
+          rest[0] = part.upperBound..<run.upperBound
+          if rest[0].isEmpty { rest.removeFirst() }
+        }
+      } catch {
+        let left = rest
+        follow(state.withLock { $0.endCheck(left, error) })
+      }
+    }
+  }
+
+  /// Blocking.
+  /// - Returns: the blocks that were not right.
+  @discardableResult
+  func checkNow(_ run: Range<Int>) throws(CacheFailure) -> [Int] {
+    guard let files else { return [] }
+    let bad = try BlockCheck(core: core, files: files).bad(in: run)
+    var good = BlockRuns()
+    let badSet = Set(bad)
+    for block in run where !badSet.contains(block) { good.append(block) }
+    let news = state.withLock { state in
+      good.runs.map { run in
+        if identity.isBilled { state.unsynchronized.insert(run) }
+        return state.pass(run)
+      }
+    }
+    news.forEach(follow)
+    for block in bad { try lose(block, of: files) }
+    return bad
+  }
+
+  /// A block whose bytes are not what its entry says.
+  private func lose(_ block: Int, of files: SparseFiles) throws(CacheFailure) {
+    var isDamage = false
+    var isRight = false
+    try files.map.change(block..<block + 1) { _, reading throws(CacheFailure) in
+      // Another process may have fetched it anew a moment ago.
+      isRight = try BlockCheck(core: core, files: files).isRight(block, reading)
+      if isRight { return nil }
+      switch reading {
+      case .absent: return nil
+      case .garbage: isDamage = identity.isBilled
+      case .entry(let entry): isDamage = identity.isBilled && entry.state != .written
+      }
+      return .write(isDamage ? MapEntry(checksum: 0, state: .damaged) : nil)
+    }
+    if isRight { return follow(state.withLock { $0.pass(block..<block + 1) }) }
+    var damage: CacheFailure?
+    if isDamage {
+      let bytes = BlockMath.bytes(of: block..<block + 1, in: size)
+      let reason =
+        "the cached copy of \(identity.name) is damaged between bytes \(bytes.lowerBound) and \(bytes.upperBound)"
+      damage = CacheFailure(.damaged, reason)
+      try noteDamage(reason)
+    } else {
+      core.logger.notice(
+        "a part of a cached file is not what was stored; it is fetched again", metadata: ["object": "\(identity.file)"])
+    }
+    let news = state.withLock { state in
+      if damage == nil { state.room.giveBack(BlockMath.length(of: block..<block + 1, in: size)) }
+      return state.lose(block..<block + 1, damage: damage)
+    }
+    follow(news)
+  }
+
+  func noteDamage(_ reason: String) throws(CacheFailure) {
+    core.logger.error(
+      "a cached file is damaged", metadata: ["object": "\(identity.file)", "reason": "\(reason)"])
+    try core.index.writeBlocking { db in
+      try db.execute(
+        sql: "UPDATE member SET state = 'damaged', reason = ? WHERE task = ? AND object = ? AND state <> 'damaged'",
+        arguments: [reason, identity.task, identity.object])
+    }
+  }
+}
+
+/// Reads blocks and compares them with the map. Blocking.
+struct BlockCheck: Sendable {
+  let core: CacheCore
+  let files: SparseFiles
+
+  func bad(in run: Range<Int>) throws(CacheFailure) -> [Int] {
+    let readings = try files.map.readings(of: run)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: run.count * SparseObject.blockSize, alignment: 16)
+    defer { buffer.deallocate() }
+    let bytes = try files.read(BlockMath.bytes(of: run, in: files.size), into: buffer)
+    return zip(run, readings).filter { block, reading in
+      let start = (block - run.lowerBound) * SparseObject.blockSize
+      let length = Int(BlockMath.length(of: block..<block + 1, in: files.size))
+      guard start + length <= bytes.count else { return true }
+      return !matches(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]), reading)
+    }.map(\.0)
+  }
+
+  func isRight(_ block: Int, _ reading: MapEntry.Reading) throws(CacheFailure) -> Bool {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: SparseObject.blockSize, alignment: 16)
+    defer { buffer.deallocate() }
+    let range = BlockMath.bytes(of: block..<block + 1, in: files.size)
+    let bytes = try files.read(range, into: buffer)
+    return bytes.count == Int(range.upperBound - range.lowerBound) && matches(bytes, reading)
+  }
+
+  private func matches(_ bytes: UnsafeRawBufferPointer, _ reading: MapEntry.Reading) -> Bool {
+    guard case .entry(let entry) = reading, entry.state != .damaged else { return false }
+    return core.checksum(bytes, 0) == entry.checksum
+  }
+}
