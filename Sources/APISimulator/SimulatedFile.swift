@@ -96,6 +96,16 @@ public struct GeneratedContent: Sendable, Equatable {
     block = Self.makeBlock(seed: seed, texture: texture)
   }
 
+  /// The same bytes, more or fewer of them. Both share the block that they are made from.
+  func with(size: Int64) -> Self { Self(seed: seed, size: size, texture: texture, block: block) }
+
+  private init(seed: UInt64, size: Int64, texture: Texture, block: [UInt8]) {
+    self.seed = seed
+    self.size = size
+    self.texture = texture
+    self.block = block
+  }
+
   public static func == (left: Self, right: Self) -> Bool {
     left.seed == right.seed && left.size == right.size && left.texture == right.texture
   }
@@ -127,7 +137,7 @@ public struct GeneratedContent: Sendable, Equatable {
   }
 
   private static func makeBlock(seed: UInt64, texture: Texture) -> [UInt8] {
-    var generator = BlockGenerator(state: seed)
+    var generator = SplitMix64(state: seed)
     var out: [UInt8] = []
     out.reserveCapacity(blockSize + 16)
     switch texture {
@@ -151,7 +161,7 @@ public struct GeneratedContent: Sendable, Equatable {
 }
 
 /// SplitMix64: small, and the same for a seed on every machine and release of Swift.
-private struct BlockGenerator {
+struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {
