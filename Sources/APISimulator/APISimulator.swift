@@ -155,6 +155,8 @@ public final class APISimulator: Sendable {
       onServerRunning: { [self] channel in
         let port = channel.localAddress?.port ?? 0
         running.withLock { $0.port = port }
+        let base = pixxelEndpoint
+        state.with { $0.base = base }
         listening(port)
       }, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: configuration.logger)
     do {

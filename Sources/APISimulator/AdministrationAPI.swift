@@ -9,6 +9,10 @@ import HummingbirdCore
 /// - `GET /_simulator/tasks`: ids and present states
 /// - `PUT /_simulator/tasks/ID`: adds or changes a task (``TaskOrder``)
 /// - `DELETE /_simulator/tasks/ID`: makes it unknown
+/// - `/_simulator/workflows`, `packages`, `urls`, `versions`, `expire`: see ``PixxelAdministration``
+/// - `GET /_simulator/addresses`: the base URLs of both APIs and of the store
+/// - `PUT /_simulator/clock`: what `Date` goes by (``ClockOrder``)
+/// - `POST /_simulator/release`: lets all answers go on that are held
 /// - `POST /_simulator/faults`: one rule, which is added, or an array of them, which replaces all (``FaultRule``)
 /// - `DELETE /_simulator/faults`: no faults any more
 /// - `POST /_simulator/reset`: counters and requests from zero, and no faults
@@ -27,6 +31,7 @@ struct AdministrationAPI {
   }
 
   private func answer(_ method: String, _ parts: [String], _ body: [UInt8]) throws -> JSONText? {
+    if let json = try PixxelAdministration(state: state).answer(method, parts, body) { return json }
     switch (method, parts.first, parts.count) {
     case ("GET", "counters", 1): return Self.json(state.with { $0.counters })
     case ("GET", "requests", 1): return .array(state.with { $0.log }.map(Self.json))
@@ -35,6 +40,11 @@ struct AdministrationAPI {
     case ("DELETE", "tasks", 2): state.with { $0.remove(parts[1]) }
     case ("POST", "faults", 1): try addFaults(body)
     case ("DELETE", "faults", 1): state.with { $0.plan = FaultPlan() }
+    case ("GET", "addresses", 1): return addresses()
+    case ("PUT", "clock", 1):
+      let clock = try Self.decode(Strict<ClockOrder>.self, body).value.clock
+      state.with { $0.clock = clock }
+    case ("POST", "release", 1): state.pen.release()
     case ("POST", "reset", 1):
       state.with {
         $0.resetCounters()
@@ -42,7 +52,16 @@ struct AdministrationAPI {
       }
     default: return nil
     }
-    return .object([("ok", .bool(true))])
+    return Self.done
+  }
+
+  static let done = JSONText.object([("ok", .bool(true))])
+
+  private func addresses() -> JSONText {
+    let (api, store) = state.with { ($0.base, $0.store.base) }
+    return .object([
+      ("screenplay", .string(api + Route.base)), ("pixxel", .string(api)), ("store", .string(store)),
+    ])
   }
 
   private func addFaults(_ body: [UInt8]) throws {
@@ -72,7 +91,7 @@ struct AdministrationAPI {
       body: .init(byteBuffer: .init(bytes: json.utf8 + [UInt8(ascii: "\n")])))
   }
 
-  private static func decode<Value: Decodable>(_ type: Value.Type, _ body: [UInt8]) throws -> Value {
+  static func decode<Value: Decodable>(_ type: Value.Type, _ body: [UInt8]) throws -> Value {
     try JSONDecoder().decode(type, from: Data(body))
   }
 
@@ -98,7 +117,10 @@ struct AdministrationAPI {
   private static func json(_ tally: Counters.Tally) -> JSONText {
     .object([
       ("status", .int(Int64(tally.status))), ("download", .int(Int64(tally.download))),
-      ("delete", .int(Int64(tally.delete))), ("other", .int(Int64(tally.other))),
+      ("delete", .int(Int64(tally.delete))), ("workflows", .int(Int64(tally.workflows))),
+      ("jobs", .int(Int64(tally.jobs))), ("job", .int(Int64(tally.job))), ("put", .int(Int64(tally.put))),
+      ("put_job", .int(Int64(tally.putJob))), ("get", .int(Int64(tally.get))), ("head", .int(Int64(tally.head))),
+      ("other", .int(Int64(tally.other))),
       ("billed_downloads", .int(Int64(tally.billedDownloads))),
       ("billed_micro_dollars", .int(tally.billedMicroDollars)), ("bytes_sent", .int(tally.bytesSent)),
     ])
@@ -112,6 +134,7 @@ struct AdministrationAPI {
       ("time", .double(record.time)), ("status", record.status.map { .int(Int64($0)) } ?? .null),
       ("bytes_sent", .int(record.bytesSent)), ("billed_micro_dollars", .int(record.billedMicroDollars)),
       ("completed", record.completed.map { .bool($0) } ?? .null),
+      ("host", record.host.map { .string($0) } ?? .null), ("range", record.range.map { .string($0) } ?? .null),
     ])
   }
 }

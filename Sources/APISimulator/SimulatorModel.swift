@@ -52,6 +52,8 @@ struct SimulatorModel: Sendable {
   var plan = FaultPlan()
   /// Micro-dollars left on the account; nil is without end.
   var balance: Int64?
+  /// Scheme, host and port of the APIs, once they listen.
+  var base = ""
   var clock = SimulatedClock.real
   var pixxel: PixxelModel
   var store: StoreModel

@@ -8,6 +8,30 @@ extension FaultRule: KeyListed {
 }
 
 extension TaskOrder: KeyListed {
+  static var keys: Set<String> { ScriptOrder.keys.union(CodingKeys.allCases.map(\.rawValue)) }
+}
+
+extension ScriptOrder: KeyListed {
+  static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
+}
+
+extension WorkflowOrder: KeyListed {
+  static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
+}
+
+extension JobOrder: KeyListed {
+  static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
+}
+
+extension PixxelTaskOrder: KeyListed {
+  static var keys: Set<String> { ScriptOrder.keys.union(CodingKeys.allCases.map(\.rawValue)) }
+}
+
+extension PackageOrder: KeyListed {
+  static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
+}
+
+extension ClockOrder: KeyListed {
   static var keys: Set<String> { Set(CodingKeys.allCases.map(\.rawValue)) }
 }
 

@@ -62,7 +62,7 @@ import Testing
       let counters = try await Curl(key: nil).get("\(simulator.administration)/counters")
       let bytes = simulator.counters().total.bytesSent
       let tally =
-        #"{"status":1,"download":1,"delete":0,"other":0,"billed_downloads":1,"billed_micro_dollars":1,"bytes_sent":\#(bytes)}"#
+        #"{"status":1,"download":1,"delete":0,"workflows":0,"jobs":0,"job":0,"put":0,"put_job":0,"get":0,"head":0,"other":0,"billed_downloads":1,"billed_micro_dollars":1,"bytes_sent":\#(bytes)}"#
       #expect(counters.text == #"{"total":\#(tally),"tasks":{"t":\#(tally)}}"# + "\n")
       let requests = try await Curl(key: nil).get("\(simulator.administration)/requests")
       #expect(
