@@ -138,6 +138,8 @@ final class BreakTap: ChannelDuplexHandler {
     flushGathered(context)
     phase = .done
     exchange.bodyBroke(error)
+    // Before the end is passed on: the client takes it for a proper one, and would use the connection for the next request.
+    context.close(promise: nil)
     context.fireChannelRead(wrapInboundOut(.end(nil)))
     context.fireChannelReadComplete()
   }

@@ -40,7 +40,7 @@ struct PackageLease: Sendable {
   func isDue(_ now: Duration) -> Bool { renewal.map { now >= $0 } ?? false }
   func hasEnded(_ now: Duration) -> Bool { end.map { now >= $0 } ?? false }
 
-  private static func newMark() -> String {
+  static func newMark() -> String {
     PackageVersion.unvalidatedPrefix + ExchangeRegistry.newID()
   }
 }

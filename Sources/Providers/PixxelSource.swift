@@ -18,7 +18,7 @@ public final class PixxelSource: TaskSource {
   let client: SourceClient
   let clock: SourceClock
   let logger: Logger
-  private let lists: SharedAnswers<[String], [TaskListing]>
+  let lists: SharedAnswers<[String], [TaskListing]>
   private let noted = Mutex<Set<String>>([])
 
   public convenience init(

@@ -40,6 +40,9 @@ actor SharedAnswers<Key: Hashable & Sendable, Value: Sendable> {
     return try answer.get()
   }
 
+  /// How many wait for this answer just now.
+  func waiting(for key: Key) -> Int { flights[key]?.waiting.count ?? 0 }
+
   private func start(_ key: Key, _ asking: @escaping @Sendable () async -> Answer) -> Int {
     let id = newID()
     flights[key] = Flight(id: id, task: Task { finish(id, key, await asking()) })

@@ -51,6 +51,10 @@ final class JumpingClock: Sendable {
 
   var sleeps: [Duration] { state.withLock { $0.sleeps } }
 
+  func advance(by time: Duration) {
+    state.withLock { $0.now += time }
+  }
+
   var clock: SourceClock {
     SourceClock(
       now: { self.state.withLock { $0.now } },
