@@ -5,10 +5,17 @@ struct StoreRequest: Sendable {
   var target: String
   /// By lower-case name.
   var headers: [String: String]
+  /// The one in the query.
+  let signature: String?
+
+  init(method: String, target: String, headers: [String: String]) {
+    self.method = method
+    self.target = target
+    self.headers = headers
+    signature = Route.query(target)["X-Amz-Signature"]
+  }
 
   var path: String { String(target.prefix { $0 != "?" }) }
-
-  func query(_ name: String) -> String? { Route.query(target)[name] }
 }
 
 /// What the store answers, before anything goes wrong on the way.
@@ -130,7 +137,7 @@ struct StoreModel: Sendable {
 
   /// Which package a request is about: by its signature, or else by its path.
   func key(_ request: StoreRequest) -> String? {
-    if let grant = request.query("X-Amz-Signature").flatMap({ grants[$0] }) { return grant.key }
+    if let grant = request.signature.flatMap({ grants[$0] }) { return grant.key }
     let parts = request.path.split(separator: "/").dropFirst().dropLast().map { Route.decoded($0) }
     let key = parts.joined(separator: "/")
     return objects[key] == nil ? nil : key
@@ -139,7 +146,7 @@ struct StoreModel: Sendable {
   // MARK: Answers
 
   func answer(_ request: StoreRequest, number: Int, faults: Faults, now: Double, clock: Double) -> StoreAnswer {
-    guard let signature = request.query("X-Amz-Signature") else {
+    guard let signature = request.signature else {
       return .failure(.noSignature, request: number)
     }
     guard let grant = grants[signature], grant.target == request.target else {
