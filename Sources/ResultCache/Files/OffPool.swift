@@ -39,8 +39,8 @@ private final class QueuedWork<Value: Sendable>: Sendable {
   func run(on queue: DispatchQueue) async throws(CacheFailure) -> Value {
     let result: Result<Value, CacheFailure> = await withCheckedContinuation { continuation in
       queue.async {
-        let result = self.perform()
-        continuation.resume(returning: result)
+        // Handed over, not kept: what it holds must be the caller's alone.
+        continuation.resume(returning: self.perform())
       }
     }
     return try result.get()

@@ -21,15 +21,59 @@ extension ResultCache {
       return (row, try MemberRow.all(db, task: row.id, generation: row.generation))
     }
     guard let (row, members) = found else { return nil }
-    let stored = members.filter { $0.state == .stored }
-    let meter = VerificationMeter(total: stored.reduce(.zero) { $0 + ByteCount($1.size) }, report: progress)
+    let parts = try await core.index.read { try Self.partialSizes($0, of: row.id) }
+    let total = members.reduce(ByteCount.zero) { sum, member in
+      switch member.state {
+      case .stored: sum + ByteCount(member.size)
+      case .evicted: sum + ByteCount(member.object.flatMap { parts[$0] } ?? 0)
+      case .damaged, .failed: sum
+      }
+    }
+    let meter = VerificationMeter(total: total, report: progress)
     var report = VerificationReport()
     for member in members {
       if Task.isCancelled { throw .cancelled }
-      try await check(member, in: row, contentChecksum, meter, &report)
+      if member.state == .evicted, member.object != nil {
+        try await checkPart(of: member, in: task, meter, &report)
+      } else {
+        try await check(member, in: row, contentChecksum, meter, &report)
+      }
     }
     meter.finish()
     return report
+  }
+
+  private static func partialSizes(_ db: Database, of task: Int64) throws -> [Int64: Int64] {
+    let rows = try Row.fetchAll(db, sql: "SELECT id, size FROM object WHERE task = ? AND partial", arguments: [task])
+    return Dictionary(rows.map { ($0["id"], $0["size"]) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// A member of which some parts are here.
+  private func checkPart(
+    of member: MemberRow, in task: TaskPath, _ meter: VerificationMeter, _ report: inout VerificationReport
+  ) async throws(CacheFailure) {
+    let path = JoinedPath.split(member.path)
+    do throws(CacheFailure) {
+      let object = try await sparse(CachedMember(member), of: task, costs: false)
+      let findings = try await OffPool.run { () throws(CacheFailure) in
+        try object.verifyAll { meter.advance($0) }
+      }
+      report.bytes += ByteCount(findings.right)
+      if let damage = findings.damage {
+        report.damaged.append(.init(path: path, reason: damage.reason))
+      } else {
+        report.evicted += 1
+        report.dropped += ByteCount(findings.dropped)
+      }
+    } catch {
+      switch error.kind {
+      case .damaged: report.damaged.append(.init(path: path, reason: error.reason))
+      case .notFound: report.evicted += 1
+      case .io, .noSpace, .pinned, .tooNew: report.unreadable.append(.init(path: path, reason: error.reason))
+      case .cancelled: throw error
+      }
+    }
+    meter.endFile()
   }
 
   private func check(

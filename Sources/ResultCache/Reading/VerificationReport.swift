@@ -19,8 +19,11 @@ public struct VerificationReport: Hashable, Sendable {
   public var files = 0
   /// Their bytes.
   public var bytes = ByteCount.zero
-  /// Files that are listed and not in the cache, which is no damage.
+  /// Files that are listed and not in the cache, or not all of them, which is no damage.
   public var evicted = 0
+  /// Bytes of such files that were not right and are free to fetch: they were dropped, and are fetched again when somebody
+  /// wants them.
+  public var dropped = ByteCount.zero
   /// Changed or lost on the disk; opening them fails from now on, until they are fetched again.
   public var damaged: [Finding] = []
   /// Nobody can say: they could not be read, or somebody changes them at this moment.

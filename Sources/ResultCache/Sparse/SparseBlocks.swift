@@ -81,6 +81,8 @@ struct SparseBlocks: Sendable {
   /// Nobody could say; whoever wants it has it checked again.
   mutating func endCheck(_ run: Range<Int>) { checking.remove(run) }
 
+  mutating func forgetDamage(_ run: Range<Int>) { damaged.remove(run) }
+
   /// Was here, and its bytes are wrong.
   mutating func lose(_ run: Range<Int>, isDamage: Bool) {
     checking.remove(run)
