@@ -83,5 +83,19 @@ import Testing
         #expect(reading.total == expected.values.reduce(0) { $0 + Int64($1.count) })
       }
     }
+    try checkPackage(bytes, tool, expected)
+  }
+
+  /// The same archive read from its end, member by member.
+  private func checkPackage(_ bytes: [UInt8], _ tool: Tool, _ expected: [String: [UInt8]]) throws {
+    var generator = SeededGenerator(seed: UInt64(bytes.count))
+    let client = PackageClient(bytes: bytes)
+    let files = try #require(try client.listing(tail: 1_000).directory).files
+    #expect(Set(files.map { $0.member.path.description }) == Set(expected.keys))
+    #expect(tool.unreadable == files.contains { $0.refusal?.kind == .unsupportedMethod })
+    for file in files where file.refusal == nil {
+      let content = try client.content(MemberPlace(file), upTo: 20_000, &generator)
+      #expect(content == expected[file.member.path.description], "\(file.member.path)")
+    }
   }
 }
