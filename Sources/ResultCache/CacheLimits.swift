@@ -14,7 +14,10 @@ public struct CacheLimits: Hashable, Sendable {
 
   /// Room is asked for in steps of at most so many bytes, so that the index is not asked at every append: a sixty-fourth of
   /// the cache, since small caches are asked for small steps, and at most 8 MiB.
-  var largestStep: Int64 { max(64 << 10, min(8 << 20, maxSize.bytes / 64)) }
+  var largestStep: Int64 { max(64 << 10, evictionSlack) }
+
+  /// How much more than is needed may be evicted of what is free, so that not every file needs an eviction of its own.
+  var evictionSlack: Int64 { min(8 << 20, maxSize.bytes / 64) }
 }
 
 /// What the cache holds.

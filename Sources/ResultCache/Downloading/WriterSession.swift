@@ -60,8 +60,8 @@ struct WriterSession: Sendable {
     let (memberRow, id) = try core.index.writeBlocking { db in
       try db.execute(
         sql: """
-          INSERT INTO object (task, generation, name, size, durable, session, chunk_size, checksums)
-          VALUES (?, ?, ?, ?, 0, ?, ?, ?)
+          INSERT INTO object (id, task, generation, name, size, durable, session, chunk_size, checksums)
+          VALUES (\(IndexSchema.newID), ?, ?, ?, ?, 0, ?, ?, ?)
           """,
         arguments: [
           row.id, generation, file.name, file.size, core.session, file.chunkSize,

@@ -89,7 +89,7 @@ struct RoomKeeper: Sendable {
     guard need.isMet else {
       let all = try candidates(db, asker, inUse: inUse)
         .filter { !busy.contains($0.task) && (asker.isWorthMoney || !$0.isBilled) }
-      let victims = EvictionPlan(all, need: need, slack: limits.largestStep).victims
+      let victims = EvictionPlan(all, need: need, slack: limits.evictionSlack).victims
       guard let first = victims.first else { return .full(need) }
       return .evict(victims.filter { $0.task == first.task })
     }
@@ -128,7 +128,7 @@ struct RoomKeeper: Sendable {
         try candidates(db, asker, inUse: []).filter { !skipped.contains($0.unit) }
       }
       let plan = EvictionPlan(
-        all, need: EvictionPlan.Need(overSize: 0, underFree: 1), slack: core.limits.largestStep)
+        all, need: EvictionPlan.Need(overSize: 0, underFree: 1), slack: core.limits.evictionSlack)
       guard let first = plan.victims.first else { return false }
       let victims = plan.victims.filter { $0.task == first.task }
       // What is being read would free nothing on the disk.

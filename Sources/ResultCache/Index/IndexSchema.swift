@@ -8,6 +8,10 @@ enum IndexSchema {
   /// Kept in SQLite's user_version. A higher number in the file means that a newer version made it.
   static let version: Int64 = 2
 
+  /// For new rows: SQLite by itself gives the number of a row that went to the next one, and who still holds on to what went
+  /// would take the new one for it.
+  static let newID = "random() & 0x3fffffffffffffff"
+
   /// Brings an index of an earlier version, or an empty one, to this one. Runs in one transaction.
   static func migrate(_ db: Database, from version: Int64) throws {
     if version < 1 { try createFirst(db) }

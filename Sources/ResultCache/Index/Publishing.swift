@@ -22,7 +22,7 @@ enum Publishing {
   {
     try db.execute(
       sql: """
-        INSERT INTO task (path, folder, billed, last_used) VALUES (?, ?, ?, ?)
+        INSERT INTO task (id, path, folder, billed, last_used) VALUES (\(IndexSchema.newID), ?, ?, ?, ?)
         ON CONFLICT (path) DO UPDATE SET billed = max(billed, excluded.billed)
         """, arguments: [path, folder, isBilled, now])
     try db.execute(

@@ -134,8 +134,8 @@ public final class SeekPoints: Sendable {
     guard let row = try TaskRow.find(db, id: task), row.state != nil, row.package == package else { return nil }
     try db.execute(
       sql: """
-        INSERT INTO points (task, path, name, refetch, last_used, used_age)
-        SELECT ?, ?, ?, ?, ?, free_age FROM held
+        INSERT INTO points (id, task, path, name, refetch, last_used, used_age)
+        SELECT \(IndexSchema.newID), ?, ?, ?, ?, ?, free_age FROM held
         """, arguments: [task, path, CacheLayout.randomName(), refetch, core.environment.now()])
     return try SeekPointsRow.find(db, task: task, path: path)
   }

@@ -106,9 +106,9 @@ struct SparseOpening: Sendable {
     else { return }
     try db.execute(
       sql: """
-        INSERT INTO object (task, generation, name, size, durable, session, chunk_size, checksums, single, partial, billed,
+        INSERT INTO object (id, task, generation, name, size, durable, session, chunk_size, checksums, single, partial, billed,
           refetch, last_used, used_age)
-        VALUES (?, ?, ?, 0, 0, ?, 0, x'', ?, 1, ?, ?, ?, (SELECT CASE WHEN ? THEN billed_age ELSE free_age END FROM held))
+        VALUES (\(IndexSchema.newID), ?, ?, ?, 0, 0, ?, 0, x'', ?, 1, ?, ?, ?, (SELECT CASE WHEN ? THEN billed_age ELSE free_age END FROM held))
         """,
       arguments: [
         task.id, task.generation, CacheLayout.randomName(), core.session, row.place != nil, costs,
