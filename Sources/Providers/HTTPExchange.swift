@@ -15,7 +15,6 @@ struct AnswerHead: Hashable, Sendable {
   var etag: String?
   var lastModified: String?
   var contentRange: String?
-  var contentEncoding: String?
   var contentDisposition: String?
   /// When the server answered, by its own clock; not what a cache on the way has kept (it adds an `Age`).
   var date: String?
@@ -146,7 +145,6 @@ extension HTTPExchange {
       etag: field("ETag"),
       lastModified: field("Last-Modified"),
       contentRange: field("Content-Range"),
-      contentEncoding: field("Content-Encoding"),
       contentDisposition: field("Content-Disposition"),
       date: field("Age") == nil ? field("Date") : nil)
     let waiters = state.withLock { $0.received(head: answer, now: Self.now()) }

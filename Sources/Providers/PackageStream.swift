@@ -35,7 +35,8 @@ final class PackageStream: ByteStream {
   }
 
   deinit {
-    progress.withLock { $0.exchange }?.cancel()
+    let (exchange, position) = progress.withLock { ($0.exchange, $0.position) }
+    if let exchange { close(exchange, at: position) }
   }
 
   func next() async throws(SourceFailure) -> [UInt8]? {
@@ -64,13 +65,23 @@ final class PackageStream: ByteStream {
   }
 
   func cancel() {
-    let (exchange, mending) = progress.withLock { progress in
+    let (exchange, position, mending) = progress.withLock { progress in
       defer { progress.exchange = nil }
       if progress.failure == nil, progress.exchange != nil { progress.failure = .cancelled }
-      return (progress.exchange, progress.mending)
+      return (progress.exchange, progress.position, progress.mending)
     }
-    exchange?.cancel()
+    if let exchange { close(exchange, at: position) }
     mending?.cancel()
+  }
+
+  /// Whoever has all bytes seldom waits to hear that this was the end. The connection is worth keeping then: only the end of
+  /// the answer is still to be read from it, if that has not been done.
+  private func close(_ exchange: HTTPExchange, at position: UInt64) {
+    if position == end {
+      exchange.limit(to: .seconds(2))
+    } else {
+      exchange.cancel()
+    }
   }
 
   private var position: UInt64 { progress.withLock { $0.position } }

@@ -43,11 +43,8 @@ enum PixxelAnswer {
     }
   }
 
-  static func preparation(_ head: AnswerHead, _ body: [UInt8], task: String) -> Result<Preparation, Refusal> {
+  static func preparation(_ head: AnswerHead, _ body: [UInt8]) -> Result<Preparation, Refusal> {
     read(head, body).flatMap { envelope in
-      if let answered = envelope.id, answered != task {
-        return .failure(Refusal(kind: .badAnswer, text: "an answer about another task, \(answered)"))
-      }
       let url = envelope.signedURL.flatMap { $0.isEmpty ? nil : $0 }
       guard let state = envelope.status ?? url.map({ _ in "" }) else {
         return .failure(Refusal(kind: .badAnswer, text: "an answer with neither a status nor a signed_url"))
@@ -82,7 +79,7 @@ enum PixxelAnswer {
     let number = (200...299).contains(head.status) ? error.code.flatMap { Int($0) } ?? head.status : head.status
     if number == 404 || number == 410 { return Refusal(kind: .noSuchTask, text: text) }
     var refusal = Refusal.byCode([number], text: text)
-    refusal.mayMeanAbsence = number == 400 || number == 403 || number == 422
+    refusal.mayMeanAbsence = [400, 403, 409, 422].contains(number)
     return refusal
   }
 

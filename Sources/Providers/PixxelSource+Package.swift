@@ -59,9 +59,7 @@ extension PixxelSource {
   private func askForPackage(_ task: TaskPath) async throws(SourceFailure) -> PixxelAnswer.Preparation {
     let path = ["v0", "workflows", task.ids[0], "jobs", task.ids[1], "tasks", task.id, "download"]
     do {
-      return try await call(.PUT, path, subject: "package of \(task)") {
-        PixxelAnswer.preparation($0, $1, task: task.id)
-      }
+      return try await call(.PUT, path, subject: "package of \(task)") { PixxelAnswer.preparation($0, $1) }
     } catch {
       throw await meaning(ofRefusedPackage: error, task)
     }
@@ -79,12 +77,21 @@ extension PixxelSource {
         let word = entry.status?.state.word ?? "unknown"
         return SourceFailure(.notCompleted, "\(failure.reason); the task's status is \(word)")
       }
-      return failure.kind == .noSuchTask ? SourceFailure(.noResults, failure.reason) : failure
+      let isEmpty = failure.kind == .noSuchTask || Self.saysEmpty(failure.reason)
+      return isEmpty ? SourceFailure(.noResults, failure.reason) : failure
     } catch {
       if error.kind == .noSuchTask || error.kind == .cancelled { return error }
       // The API has confirmed nothing but that it gives no package.
       return failure.kind == .noSuchTask ? SourceFailure(.badAnswer, failure.reason) : failure
     }
+  }
+}
+
+extension PixxelSource {
+  /// What a completed task without results may be told with; the API documents no words for it.
+  private static func saysEmpty(_ reason: String) -> Bool {
+    let words = reason.lowercased()
+    return ["no asset", "no output", "no result", "no data", "nothing to download"].contains { words.contains($0) }
   }
 }
 

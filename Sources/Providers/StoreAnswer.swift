@@ -61,13 +61,10 @@ struct StoreAnswer: Hashable, Sendable {
   ) -> Result<StoreAnswer, StoreFailure> {
     switch head.status {
     case 200, 206:
-      // Compressed on the way: places in it mean nothing.
-      if let encoding = head.contentEncoding?.lowercased(), !["", "identity"].contains(encoding) {
-        return .failure(odd("a Content-Encoding that was not asked for"))
-      }
+      // A Content-Encoding does not matter: ranges are of the content as it is stored, and so it is handed on.
       let validator = validator(head) ?? mark
       let answer =
-        head.status == 200 ? whole(head, asked, validator) : part(head, asked, validator)
+        head.status == 200 ? whole(head, asked, known, validator) : part(head, asked, validator)
       return answer.flatMap { known.agrees(with: $0.content) ? .success($0) : .failure(changed) }
     case 416: return notSatisfiable(head, asked, known, mark)
     default: return .failure(refusal(head, asked))
@@ -92,14 +89,16 @@ struct StoreAnswer: Hashable, Sendable {
   }
 
   private static func whole(
-    _ head: AnswerHead, _ asked: StoreRange, _ validator: String
+    _ head: AnswerHead, _ asked: StoreRange, _ known: KnownContent, _ validator: String
   ) -> Result<StoreAnswer, StoreFailure> {
-    let size = head.contentLength.flatMap { UInt64(exactly: $0) }
+    let length = head.contentLength.flatMap { UInt64(exactly: $0) }
     // The known total makes a place out of a suffix; only a server that knows no ranges at all answers that one like this.
     if case .last = asked {
       return .failure(
-        StoreFailure(kind: .badAnswer, text: "a suffix range ignored", remedy: .withoutSuffix(total: size)))
+        StoreFailure(kind: .badAnswer, text: "a suffix range ignored", remedy: .withoutSuffix(total: length)))
     }
+    // What the length is not told of must have the length that is known.
+    let size = length ?? known.size
     return .success(
       StoreAnswer(part: size.map { 0..<$0 }, isWhole: true, content: KnownContent(size: size, validator: validator)))
   }

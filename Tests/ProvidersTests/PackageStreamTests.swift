@@ -154,6 +154,23 @@ import Testing
     await bench.shutdown()
   }
 
+  /// A reader that has what it wants goes without asking for the end.
+  @Test(arguments: [false, true]) func theConnectionOutlivesAReaderThatHasAll(isChunked: Bool) async throws {
+    let store = try ObjectStore(Self.content) { $0.isChunked = isChunked }
+    let bench = try PixxelBench(port: store.server.port)
+    let package = try await bench.package().get()
+    for index in 0..<20 {
+      let start = UInt64(index * 10_000)
+      let stream = try await package.bytes(.bytes(start..<start + 10_000), of: nil).stream
+      var count = 0
+      while count < 10_000, let bytes = try await stream.next() { count += bytes.count }
+      stream.cancel()
+    }
+    #expect(store.gets.count == 20)
+    #expect(store.server.connectionsAccepted <= 4, "one for the API; the rest of them have room for bad luck")
+    await bench.shutdown()
+  }
+
   @Test func cancellingClosesTheConnection() async throws {
     let store = try ObjectStore(Self.content) { $0.stallAfter = 100_000 }
     let bench = try PixxelBench(port: store.server.port)

@@ -102,7 +102,7 @@ import Testing
   @Test(arguments: [
     (404, "completed", SourceFailure.Kind.noResults), (404, "running", .notCompleted), (400, "running", .notCompleted),
     (400, "completed", .badAnswer), (403, "running", .accessDenied), (403, "completed", .accessDenied),
-    (409, "running", .badAnswer), (402, "completed", .insufficientBalance),
+    (409, "running", .notCompleted), (409, "completed", .badAnswer), (402, "completed", .insufficientBalance),
   ]) func aRefusedPutIsExplainedByTheTask(status: Int, state: String, kind: SourceFailure.Kind) async throws {
     let server = try ScriptedServer { request, _ in
       request.method == "PUT"
