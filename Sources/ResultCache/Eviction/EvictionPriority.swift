@@ -27,14 +27,19 @@ package enum EvictionPriority {
 }
 
 /// How old the cache is for each class of content.
-struct EvictionAges: Hashable, Sendable {
-  var free: Double
-  var billed: Double
+package struct EvictionAges: Hashable, Sendable {
+  package var free: Double
+  package var billed: Double
 
-  func age(isBilled: Bool) -> Double { isBilled ? billed : free }
+  package init(free: Double, billed: Double) {
+    self.free = free
+    self.billed = billed
+  }
+
+  package func age(isBilled: Bool) -> Double { isBilled ? billed : free }
 
   /// Grows to the highest priority that was dropped.
-  mutating func drop(_ candidate: EvictionPlan.Candidate) {
+  package mutating func drop(_ candidate: EvictionPlan.Candidate) {
     if candidate.isBilled {
       billed = max(billed, candidate.priority)
     } else {

@@ -81,7 +81,12 @@ struct SparseBlocks: Sendable {
   /// Nobody could say; whoever wants it has it checked again.
   mutating func endCheck(_ run: Range<Int>) { checking.remove(run) }
 
-  mutating func forgetDamage(_ run: Range<Int>) { damaged.remove(run) }
+  /// May be fetched again.
+  mutating func forgetDamage(_ run: Range<Int>) {
+    damaged.remove(run)
+    present.remove(run)
+    verified.remove(run)
+  }
 
   /// Was here, and its bytes are wrong.
   mutating func lose(_ run: Range<Int>, isDamage: Bool) {

@@ -49,6 +49,7 @@ extension SparseObject {
   private func lose(_ block: Int, of files: SparseFiles) throws(CacheFailure) {
     var isDamage = false
     var isRight = false
+    var isDropped = false
     try files.map.change(block..<block + 1) { _, reading throws(CacheFailure) in
       // Another process may have fetched it anew a moment ago.
       isRight = try BlockCheck(core: core, files: files).isRight(block, reading)
@@ -58,6 +59,7 @@ extension SparseObject {
       case .garbage: isDamage = identity.isBilled
       case .entry(let entry): isDamage = identity.isBilled && entry.state != .written
       }
+      isDropped = !isDamage
       return .write(isDamage ? MapEntry(checksum: 0, state: .damaged) : nil)
     }
     if isRight { return follow(state.withLock { $0.pass(block..<block + 1) }) }
@@ -72,11 +74,17 @@ extension SparseObject {
       core.logger.notice(
         "a part of a cached file is not what was stored; it is fetched again", metadata: ["object": "\(identity.file)"])
     }
-    let news = state.withLock { state in
-      if damage == nil { state.room.giveBack(BlockMath.length(of: block..<block + 1, in: size)) }
-      return state.lose(block..<block + 1, damage: damage)
+    // Where another process dropped it, that one has noted it.
+    if isDropped { try noteLoss(of: BlockMath.length(of: block..<block + 1, in: size)) }
+    follow(state.withLock { $0.lose(block..<block + 1, damage: damage) })
+  }
+
+  /// At once, not when the object is let go of: nothing else would tell a later run that less is used than is written down.
+  func noteLoss(of bytes: Int64) throws(CacheFailure) {
+    try core.index.writeBlocking { db in
+      try db.execute(
+        sql: "UPDATE object SET size = max(0, size - ?) WHERE id = ? AND partial", arguments: [bytes, identity.object])
     }
-    follow(news)
   }
 
   func noteDamage(_ reason: String) throws(CacheFailure) {

@@ -104,12 +104,9 @@ extension SparseObject {
       try noteDamage(reason)
     } else {
       try files.map.change(all) { _, _ throws(CacheFailure) in .write(nil) }
+      try noteLoss(of: Int64(size))
     }
-    let news = state.withLock { state in
-      if damage == nil { state.room.giveBack(Int64(size)) }
-      return state.lose(all, damage: damage)
-    }
-    follow(news)
+    follow(state.withLock { $0.lose(all, damage: damage) })
     return CacheFailure(.damaged, reason)
   }
 

@@ -40,18 +40,21 @@ extension SparseObject {
   /// Lets blocks that were paid for and are wrong be fetched again.
   func forgetDamage() throws(CacheFailure) {
     guard let files else { return }
+    var forgotten = BlockSet(count: files.map.count)
     try files.map.change(0..<files.map.count) { block, reading throws(CacheFailure) in
       switch reading {
-      case .entry(let entry) where entry.state == .damaged: return .write(nil)
-      case .garbage: return .write(nil)
-      case .absent, .entry: return nil
+      case .absent: return nil
+      case .entry(let entry) where entry.state != .damaged: return nil
+      case .entry, .garbage:
+        forgotten.insert(block..<block + 1)
+        return .write(nil)
       }
     }
+    let runs = forgotten.runs
+    try noteLoss(of: BlockMath.length(of: forgotten, in: size))
     state.withLock { state in
       state.damage = nil
-      let damaged = state.blocks.damaged
-      state.room.giveBack(BlockMath.length(of: damaged, in: size))
-      for run in damaged.runs { state.blocks.forgetDamage(run) }
+      for run in runs { state.blocks.forgetDamage(run) }
     }
   }
 }
