@@ -52,23 +52,23 @@ struct LedgerConcurrencyTests {
     #expect(try await ledger.audit() == [])
   }
 
-  @Test("Four processes that make the ledger together, a budget for 21: exactly 21 get it")
+  @Test("32 processes that make the ledger together, a budget for 21: exactly 21 get it")
   func processes() async throws {
     let directory = try TemporaryDirectory("processes")
     let path = directory.path
     await withTaskGroup(of: Void.self) { group in
-      for process in 0..<4 {
+      for process in 0..<32 {
         group.addTask {
           await #expect(processExitsWith: .success) { [path = path as String, process = process as Int] in
             let ledger = try await Ledger(stateDirectory: path)
             let caps = BudgetCaps(daily: .micro(219))
-            let count = await reserveMany(ledger, attempts: process * 16..<process * 16 + 16, caps: caps)
+            let count = await reserveMany(ledger, attempts: process * 4..<process * 4 + 4, caps: caps)
             try Data("\(count)".utf8).write(to: URL(fileURLWithPath: "\(path)/count-\(process)"))
           }
         }
       }
     }
-    let counts = try (0..<4).map { process in
+    let counts = try (0..<32).map { process in
       try Int(String(contentsOfFile: directory.file("count-\(process)"), encoding: .utf8)) ?? -1
     }
     #expect(counts.reduce(0, +) == 21)

@@ -47,10 +47,11 @@ let reader = Requester(userID: 1000, processID: 4242, command: "cat")
 let oneDollarPerGB = PricePerGigabyte(dollars("1"))
 
 /// A request that costs exactly so many micro-dollars.
-func request(_ name: String, microDollars: Int64) -> PurchaseRequest {
+func request(_ name: String, microDollars: Int64, episodes: Int? = nil) -> PurchaseRequest {
   PurchaseRequest(
     task: task(name), path: "\(task(name))/results", price: oneDollarPerGB, requester: reader,
-    expected: Estimate(bytes: ByteCount(microDollars * 1_000), basis: .assumed, evidence: "assume_unknown"))
+    expected: Estimate(bytes: ByteCount(microDollars * 1_000), basis: .assumed, evidence: "assume_unknown"),
+    episodes: episodes)
 }
 
 extension Dollars {

@@ -7,7 +7,7 @@ import GRDB
 /// has lost interest meanwhile. (GRDB's `async` functions would roll back.)
 struct LedgerStore: Sendable {
   let path: String
-  private let queue: DatabaseQueue
+  let queue: DatabaseQueue
   private let identity: FileIdentity
 
   /// How many seconds a lock of another process is waited for, at most. A transaction takes milliseconds.
