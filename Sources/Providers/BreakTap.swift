@@ -138,9 +138,12 @@ final class BreakTap: ChannelDuplexHandler {
     flushGathered(context)
     phase = .done
     exchange.bodyBroke(error)
-    // Before the end is passed on: the client takes it for a proper one, and would use the connection for the next request.
-    context.close(promise: nil)
     context.fireChannelRead(wrapInboundOut(.end(nil)))
     context.fireChannelReadComplete()
+    // The client takes it for a proper end, and could use the connection again. So the reader, whose next request may come at
+    // once and from any thread, hears of the break only when the client has heard that the connection is closed: it was the
+    // first to ask for that.
+    context.close(promise: nil)
+    context.channel.closeFuture.whenComplete { _ in exchange.connectionIsClosed() }
   }
 }

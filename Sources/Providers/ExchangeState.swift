@@ -42,6 +42,8 @@ struct ExchangeState: ~Copyable {
   private var head: AnswerHead?
   private var pending: [UInt8] = []
   private var breakage: TransportFault?
+  /// Set between a break and the closing of its connection: whether the client has reported the end meanwhile.
+  private var endIsHeld: Bool?
   private var waiters: [CheckedContinuation<Void, Never>] = []
   private var heldBack: EventLoopPromise<Void>?
   private var watch: StallWatch
@@ -125,9 +127,24 @@ struct ExchangeState: ~Copyable {
 
   mutating func broken(_ fault: TransportFault) {
     if breakage == nil { breakage = fault }
+    endIsHeld = false
+  }
+
+  /// The reader may hear of the break now, once everything that arrived before it was taken in.
+  mutating func connectionIsClosed(now: Duration) -> Loose {
+    defer { endIsHeld = nil }
+    return endIsHeld == true ? finished(now) : Loose()
   }
 
   mutating func ended(now: Duration) -> Loose {
+    guard endIsHeld == nil else {
+      endIsHeld = true
+      return Loose()
+    }
+    return finished(now)
+  }
+
+  private mutating func finished(_ now: Duration) -> Loose {
     guard case .open = phase else { return Loose() }
     phase = breakage.map { .failed($0) } ?? .ended
     // The task is finished by itself: cancelling it would only make noise.

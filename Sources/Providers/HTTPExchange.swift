@@ -178,6 +178,11 @@ extension HTTPExchange {
     state.withLock { $0.broken(fault) }
   }
 
+  /// After ``bodyBroke(_:)``.
+  func connectionIsClosed() {
+    finish { $0.connectionIsClosed(now: Self.now()) }
+  }
+
   private func watch(on loop: any EventLoop) {
     let verdict = state.withLock { $0.verdict(place: place, now: Self.now()) }
     switch verdict {

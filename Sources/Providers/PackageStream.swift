@@ -41,17 +41,15 @@ final class PackageStream: ByteStream {
 
   func next() async throws(SourceFailure) -> [UInt8]? {
     while true {
-      let (current, failure) = progress.withLock { ($0.exchange, $0.failure) }
+      let (current, position, failure) = progress.withLock { ($0.exchange, $0.position, $0.failure) }
       if let failure { throw failure }
       // Everything is here, or there never was anything.
       guard let exchange = current else { return nil }
+      if position == end { return finish() }
       let fault: TransportFault
       do {
         if let bytes = try await exchange.next() { return try taken(bytes) }
-        guard let end, position < end else {
-          progress.withLock { $0.exchange = nil }
-          return nil
-        }
+        guard end != nil else { return finish() }
         fault = TransportFault(kind: .unreachable, text: "the body ended too early")
       } catch let failure as SourceFailure {
         throw failure
@@ -62,6 +60,15 @@ final class PackageStream: ByteStream {
       }
       try await mend(fault)
     }
+  }
+
+  private func finish() -> [UInt8]? {
+    let (exchange, position) = progress.withLock { progress in
+      defer { progress.exchange = nil }
+      return (progress.exchange, progress.position)
+    }
+    if let exchange { close(exchange, at: position) }
+    return nil
   }
 
   func cancel() {
@@ -83,8 +90,6 @@ final class PackageStream: ByteStream {
       exchange.cancel()
     }
   }
-
-  private var position: UInt64 { progress.withLock { $0.position } }
 
   private func taken(_ bytes: [UInt8]) throws(SourceFailure) -> [UInt8] {
     let position = progress.withLock { progress in

@@ -8,7 +8,7 @@ struct StorePatience: Sendable {
     case renew
   }
 
-  /// Requests of one stream that brought nothing, in all: a store that fails after every few bytes must come to an end.
+  /// Requests in a row that brought nothing, or next to nothing: a store that fails after every few bytes must come to an end.
   static let mostInVain = 100
   /// Further renewals for URLs that had ended by their own word when they were refused: one that lives for a second may have
   /// been signed at the end of it.
@@ -56,7 +56,10 @@ struct StorePatience: Sendable {
   mutating func pause(afterBreakWith bytes: UInt64, mayPass: Bool) -> Duration? {
     if bytes > 0 { (repeats, slips, refusals, endedRefusals) = (0, 0, 0, 0) }
     guard mayPass else { return nil }
-    if bytes >= Self.someProgress { return .zero }
+    if bytes >= Self.someProgress {
+      inVain = 0
+      return .zero
+    }
     switch step(after: .pause(.passing), hasEnded: false) {
     case .again(let pause): return pause
     case .giveUp, .renew: return nil
