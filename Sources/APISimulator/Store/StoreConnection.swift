@@ -101,7 +101,8 @@ final class StoreConnection: Sendable {
 
   private func receive(_ buffer: inout [UInt8]) -> Bool {
     var piece = [UInt8](repeating: 0, count: 16_384)
-    let count = recv(socket, &piece, piece.count, 0)
+    var count = recv(socket, &piece, piece.count, 0)
+    while count < 0, errno == EINTR { count = recv(socket, &piece, piece.count, 0) }
     guard count > 0 else { return false }
     buffer += piece.prefix(count)
     return true
@@ -118,6 +119,7 @@ final class StoreConnection: Sendable {
       let count = bytes.withUnsafeBytes {
         Glibc.send(socket, $0.baseAddress?.advanced(by: sent), $0.count - sent, flags)
       }
+      if count < 0, errno == EINTR { continue }
       guard count > 0 else { break }
       sent += count
     }
@@ -130,6 +132,7 @@ final class StoreConnection: Sendable {
     var sent: Int64 = 0
     while sent < count {
       let result = sendfile(socket, descriptor, &position, Int(count - sent))
+      if result < 0, errno == EINTR { continue }
       guard result > 0 else { break }
       sent += Int64(result)
     }
