@@ -56,7 +56,8 @@ struct Program: Sendable {
     ["bogus"], ["status"], ["approve", "s/x"], ["approve", "s/x", "--max", "lots"], ["approve", "s/x", "--max", "0"],
     ["mount", "-o", "bogus"], ["mount", "-o", "rw"], ["status", "nothing-like-a-task"], ["status", "s/x/y"],
     ["ls", "other"], ["wait", "s/x", "--interval", "often"], ["config", "check", "--log-level", "loud"],
-    ["simulate", "--port", "99999"],
+    ["simulate", "--port", "99999"], ["simulate", "--latency", "5"], ["simulate", "--rate", "fast"],
+    ["simulate", "--lifetime", "0 s"],
   ])
   func wrongUsageIsToldFromFailure(words: [String]) async throws {
     let program = try Program()
