@@ -69,6 +69,28 @@ struct DemoTests {
     }
   }
 
+  @Test("A package behind a signed address shows its files, and gives the one that is read")
+  func package() async throws {
+    try await withDemo { mountpoint in
+      let shown = try await ChildProcess.shell(
+        """
+        set -e
+        cd '\(mountpoint)/pixxel'
+        ls by-name | wc -l
+        cd wf-5b1e7c20/job-20260313-01/task-ndvi
+        head -n 1 status
+        ls results
+        wc -l < results/fields.csv
+        od -An -tx1 -N4 results/ndvi.tif
+        """, environment: ["LC_ALL": "C"])
+      #expect(shown.status == 0, "\(shown.errors)")
+      #expect(
+        shown.lines.map { $0.trimmingCharacters(in: .whitespaces) } == [
+          "2", "completed", "fields.csv", "metadata", "ndvi.tif", "41", "49 49 2a 00",
+        ])
+    }
+  }
+
   @Test("LibreOffice opens a spreadsheet straight from the mount", .enabled(if: Self.hasLibreOffice))
   func libreOffice() async throws {
     try await withDemo { mountpoint in

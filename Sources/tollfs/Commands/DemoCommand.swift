@@ -21,7 +21,8 @@ struct DemoCommand: TollfsCommand {
     } catch {
       throw CommandFailure(error)
     }
-    let simulator = APISimulator(.demo(key: Self.key), tasks: SampleTasks.all())
+    let simulator = APISimulator(
+      .demo(key: Self.key), tasks: SampleTasks.all(), workflows: SampleTasks.workflows)
     do throws(CommandFailure) {
       try await run(simulator, in: directory)
     } catch {
@@ -42,7 +43,7 @@ struct DemoCommand: TollfsCommand {
     } catch {
       throw CommandFailure("the simulator does not start: \(error)")
     }
-    let configuration = try write(directory, endpoint: simulator.endpoint)
+    let configuration = try write(directory, simulator)
     let assembly = try await Assembly(configuration, logger: .tollfs(LogDestination(), level: logLevel))
     let path = configuration.mountpoint ?? directory.mountpoint
     let service = MountService(assembly: assembly, mountpoint: path, options: MountOptions())
@@ -53,7 +54,7 @@ struct DemoCommand: TollfsCommand {
   }
 
   /// Writes the demo's configuration as a file, so that other commands can be tried on it, and reads it back.
-  private func write(_ directory: DemoDirectory, endpoint: String) throws(CommandFailure) -> Configuration {
+  private func write(_ directory: DemoDirectory, _ simulator: APISimulator) throws(CommandFailure) -> Configuration {
     var surroundings = Surroundings.current()
     // The user's own settings must not reach into the demo.
     surroundings.variables = surroundings.variables.filter { !$0.key.hasPrefix(ConfigurationOverrides.prefix) }
@@ -65,7 +66,8 @@ struct DemoCommand: TollfsCommand {
     do throws(ProcessFailure) {
       if MountInfo.current().top(at: path) == nil { try PrivateDirectory.make(path) }
       text = try directory.write(
-        endpoint: endpoint, key: Self.key, mountpoint: path, tasks: SampleTasks.all().map(\.id))
+        endpoint: simulator.endpoint, pixxelEndpoint: simulator.pixxelEndpoint, key: Self.key, mountpoint: path,
+        tasks: SampleTasks.all().map(\.id))
     } catch {
       throw CommandFailure(error)
     }
@@ -79,6 +81,7 @@ struct DemoCommand: TollfsCommand {
 
   static func tour(mountpoint: String, configuration: String) -> String {
     let task = "\(mountpoint)/screenplay/\(SampleTasks.completed)"
+    let package = "\(mountpoint)/pixxel/\(SampleTasks.package)"
     return """
       Sample tasks are mounted at \(mountpoint) (Ctrl-C ends it). Nothing here costs anything. Try, in another terminal:
 
@@ -86,6 +89,9 @@ struct DemoCommand: TollfsCommand {
         cat \(mountpoint)/screenplay/\(SampleTasks.running)/status      # again a few seconds later
         cat \(task)/cost
         ls -l \(task)/results                                           # downloads, as the budget allows
+        ls \(mountpoint)/pixxel/by-name
+        ls -l \(package)/results                       # reads the package's directory, and none of its files
+        cat \(package)/results/fields.csv              # reads this one
         cat \(mountpoint)/.tollfs/ledger.csv
         TOLLFS_CONFIG=\(configuration) tollfs budget
 

@@ -21,7 +21,9 @@ struct DemoDirectory: Sendable {
 
   /// Writes key and configuration.
   /// - Returns: the configuration's text.
-  func write(endpoint: String, key: String, mountpoint: String, tasks: [String]) throws(ProcessFailure) -> String {
+  func write(
+    endpoint: String, pixxelEndpoint: String, key: String, mountpoint: String, tasks: [String]
+  ) throws(ProcessFailure) -> String {
     try write(key + "\n", to: path + "/key")
     let text = """
       mountpoint: \(Self.quoted(mountpoint))
@@ -32,6 +34,11 @@ struct DemoDirectory: Sendable {
           api_key_file: key
           rate_limit: 0
           tasks: [\(tasks.joined(separator: ", "))]
+        pixxel:
+          kind: pixxel
+          endpoint: \(pixxelEndpoint)
+          api_key_file: key
+          rate_limit: 0
       budget:
         daily: 1.00
         per_open: 0.25
