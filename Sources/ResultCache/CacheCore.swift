@@ -47,6 +47,7 @@ final class CacheCore: Sendable {
   let directory: Descriptor
   /// What sources charge, as far as they are known: for the order of eviction.
   let prices: [SourceName: PricePerGigabyte]
+  let sparseObjects = SparseRegistry()
   /// Work that goes on after objects were let go of.
   let endings = SparseEndings()
   /// Held shared as long as this cache is open, so that nobody moves the index away under it.

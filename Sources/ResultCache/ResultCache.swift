@@ -12,7 +12,6 @@ import Tasks
 public final class ResultCache: Sendable {
   let core: CacheCore
   private let verifier = Verifier()
-  let sparseObjects = SparseRegistry()
   let openings = SerialLane("tollfs.cache.openings")
 
   /// Opens the cache in a directory, making it (0700) if it is not there, and puts in order what crashed processes left.

@@ -109,7 +109,10 @@ final class CacheFixture: Sendable {
 
   /// Asks the index behind the cache's back.
   func index<Value>(at root: String? = nil, _ body: (Database) throws -> Value) throws -> Value {
-    try DatabaseQueue(path: (root ?? self.root) + "/index.sqlite").write(body)
+    var configuration = Configuration()
+    // A cache that was let go of a moment ago may still be closing it.
+    configuration.busyMode = .timeout(20)
+    return try DatabaseQueue(path: (root ?? self.root) + "/index.sqlite", configuration: configuration).write(body)
   }
 }
 

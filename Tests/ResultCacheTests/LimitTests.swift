@@ -238,4 +238,46 @@ import Testing
       #expect(try await cache.read("a", of: id) == file("a", 2, 3).bytes)
     }
   }
+
+  /// Takes what is left of a disk, to the last byte.
+  private func fill(_ path: String) throws {
+    let file = Glibc.open(path, O_WRONLY | O_CREAT, 0o600)
+    #expect(file >= 0)
+    defer { close(file) }
+    for step in [65_536, 4_096, 1] {
+      let bytes = [UInt8](repeating: 1, count: step)
+      while write(file, bytes, step) > 0 {}
+    }
+  }
+
+  @Test func onAFullDiskListingsAreReadAndAnEvictionIsWritten() async throws {
+    try await withDisk { fixture, root in
+      let limits = CacheLimits(maxSize: ByteCount(1 << 40), minFree: .zero)
+      func open() async throws -> ResultCache {
+        try await ResultCache(
+          directory: root, limits: limits, checksum: fixture.checksum.function, logger: fixture.log.logger)
+      }
+      let (id, other) = (try task("kept"), try task("other"))
+      do {
+        let cache = try await open()
+        for id in [id, other] { try await cache.download(id, [file("f", 1, 1)]) }
+      }
+      let filler = root + "/../filler"
+      try fill(filler)
+      do {
+        // As a mount that begins: the log of the index must be made anew.
+        let cache = try await open()
+        #expect(try await cache.listing(of: id)?.members.map(\.state) == [.stored])
+        #expect(try await cache.read("f", of: id).count == 1_000_000)
+        try fill(filler)
+        #expect(try await cache.evict(id) == ByteCount(1_000_000))
+        #expect(try await cache.listing(of: id)?.members.map(\.state) == [.evicted])
+      }
+      // There is space now, and so there is a reserve again.
+      #expect(unlink(filler) == 0)
+      let cache = try await open()
+      try fill(filler)
+      #expect(try await cache.evict(other) == ByteCount(1_000_000))
+    }
+  }
 }

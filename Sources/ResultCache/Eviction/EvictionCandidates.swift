@@ -31,7 +31,8 @@ struct EvictionCandidates {
       sql: """
         SELECT object.id AS id, object.task AS task, task.path AS source, object.billed AS billed,
           task.pinned AS pinned, object.last_used AS last_used, object.uses AS uses, object.used_age AS used_age,
-          object.size AS bytes, object.refetch AS refetch
+          object.size AS bytes,
+          CASE WHEN object.partial THEN min(object.refetch, object.size) ELSE object.refetch END AS refetch
         FROM object JOIN task ON task.id = object.task
         WHERE object.single AND task.arriving IS NULL AND object.id IS NOT ?
         """, arguments: [asker.object])

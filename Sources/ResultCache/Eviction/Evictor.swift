@@ -70,6 +70,8 @@ struct Evictor: Sendable {
   private func drop(
     _ items: [Item], of row: TaskRow, evenPinned: Bool, ages: EvictionAges?
   ) throws(CacheFailure) -> Outcome {
+    // What is promised and not used goes nowhere.
+    let ahead = ByteCount(items.reduce(0) { $0 + (core.sparseObjects.object($1.id)?.roomAhead ?? 0) })
     // Durable before a file goes: after a power loss evicted content must not look like damaged content.
     let drop = try core.index.writeBlocking(durably: true) { db in
       try Self.drop(db, items, of: row.id, evenPinned: evenPinned, ages: ages)
@@ -77,7 +79,8 @@ struct Evictor: Sendable {
     switch drop {
     case .busy: return .busy
     case .pinned: return .pinned
-    case .dropped(let names, let bytes):
+    case .dropped(let names, let counted):
+      let bytes = counted - ahead
       core.layout.remove(names, of: row.folder)
       try core.index.writeBlocking { try Publishing.markSwept($0, task: row.id) }
       try? core.recount()

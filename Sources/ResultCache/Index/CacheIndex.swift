@@ -19,15 +19,13 @@ final class CacheIndex: Sendable {
   init(_ layout: CacheLayout) throws(IndexOpeningFailure) {
     self.layout = layout
     reserve = IndexReserve(path: layout.reserve, directory: layout.root)
-    do {
+    while true {
       do {
         pool = try Self.open(layout)
+        return
       } catch {
-        guard Self.isFull(error, reserve), reserve.release() else { throw error }
-        pool = try Self.open(layout)
+        guard Self.isFull(error, reserve), reserve.release() else { throw IndexOpeningFailure(error) }
       }
-    } catch {
-      throw IndexOpeningFailure(error)
     }
   }
 
@@ -91,30 +89,24 @@ final class CacheIndex: Sendable {
   func read<Value: Sendable>(
     _ body: @Sendable (Database) throws -> Value
   ) async throws(CacheFailure) -> Value {
-    do {
+    while true {
       do {
         return try await pool.read(body)
       } catch {
-        guard Self.isFull(error, reserve), reserve.release() else { throw error }
-        return try await pool.read(body)
+        guard Self.isFull(error, reserve), reserve.release() else { throw failure(error) }
       }
-    } catch {
-      throw failure(error)
     }
   }
 
   func write<Value: Sendable>(
     _ body: @Sendable (Database) throws -> Value
   ) async throws(CacheFailure) -> Value {
-    do {
+    while true {
       do {
         return try await pool.write(body)
       } catch {
-        guard Self.isFull(error, reserve), reserve.release() else { throw error }
-        return try await pool.write(body)
+        guard Self.isFull(error, reserve), reserve.release() else { throw failure(error) }
       }
-    } catch {
-      throw failure(error)
     }
   }
 
@@ -142,17 +134,14 @@ final class CacheIndex: Sendable {
     }
   }
 
-  /// Once more without the reserve where the disk is full. A transaction that failed has left nothing.
+  /// Again with less of the reserve where the disk is full. A transaction that failed has left nothing.
   private func retrying<Value>(_ body: () throws -> Value) throws(CacheFailure) -> Value {
-    do {
+    while true {
       do {
         return try body()
       } catch {
-        guard Self.isFull(error, reserve), reserve.release() else { throw error }
-        return try body()
+        guard Self.isFull(error, reserve), reserve.release() else { throw failure(error) }
       }
-    } catch {
-      throw failure(error)
     }
   }
 

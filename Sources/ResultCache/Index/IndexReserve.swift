@@ -5,17 +5,20 @@ import Glibc
 struct IndexReserve: Sendable {
   /// 250 pages of SQLite's log; a transaction of the index changes a few dozen at most, but for the end of a large download.
   private static let size: Int64 = 1 << 20
+  /// Given up at a time: somebody who fills the disk must not get all of it at once.
+  private static let step: Int64 = 128 << 10
   /// Where so much is free the disk is not full.
   private static let enough: Int64 = 128 << 10
 
   let path: String
   let directory: String
 
-  /// Gives the space up.
-  /// - Returns: whether it is worth another try.
+  /// Gives some of the space up.
+  /// - Returns: whether there was any, so that it is worth another try.
   func release() -> Bool {
-    if truncate(path, 0) == 0 { return true }
-    return false
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_size > 0 else { return false }
+    return truncate(path, off_t(max(0, Int64(status.st_size) - Self.step))) == 0
   }
 
   /// Whether the disk is full, as far as SQLite's own errors don't say it: its shared memory and its log fail in other words.

@@ -9,9 +9,8 @@ extension ResultCache {
   public func sparse(_ member: CachedMember, of task: TaskPath, costs: Bool) async throws(CacheFailure) -> SparseObject
   {
     let opening = SparseOpening(core: core, task: task, member: member, costs: costs)
-    let registry = sparseObjects
     for _ in 0..<Self.openingTries {
-      switch try await openings.run({ () throws(CacheFailure) in try opening.run(registry) }) {
+      switch try await openings.run({ () throws(CacheFailure) in try opening.run() }) {
       case .object(let object):
         await touch(.member(object: object.identity.object))
         return object

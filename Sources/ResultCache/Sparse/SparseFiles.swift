@@ -68,6 +68,9 @@ final class SparseFiles: Sendable {
   /// Returns once all bytes that were written are on the disk, whoever wrote them.
   func synchronize() throws(CacheFailure) { try writing.synchronize() }
 
+  /// There are no holes any more.
+  func allowReadAhead() { _ = posix_fadvise(reading.number, 0, 0, POSIX_FADV_NORMAL) }
+
   /// Lets the next reads come from the disk. A hint: pages in use stay.
   func forgetPages() { _ = posix_fadvise(writing.number, 0, 0, POSIX_FADV_DONTNEED) }
 

@@ -30,19 +30,16 @@ extension SparseObject {
   @discardableResult
   func checkNow(_ run: Range<Int>) throws(CacheFailure) -> [Int] {
     guard let files else { return [] }
-    let bad = try BlockCheck(core: core, files: files).bad(in: run)
-    var good = BlockRuns()
-    let badSet = Set(bad)
-    for block in run where !badSet.contains(block) { good.append(block) }
+    let verdict = try BlockCheck(core: core, files: files).verdict(on: run)
     let news = state.withLock { state in
-      good.runs.map { run in
-        if identity.isBilled { state.unsynchronized.insert(run) }
-        return state.pass(run)
+      if identity.isBilled {
+        for run in verdict.written.runs { state.unsynchronized.insert(run) }
       }
+      return verdict.good.runs.map { state.pass($0) }
     }
     news.forEach(follow)
-    for block in bad { try lose(block, of: files) }
-    return bad
+    for block in verdict.bad { try lose(block, of: files) }
+    return verdict.bad
   }
 
   /// A block whose bytes are not what its entry says.
@@ -103,18 +100,31 @@ struct BlockCheck: Sendable {
   let core: CacheCore
   let files: SparseFiles
 
-  func bad(in run: Range<Int>) throws(CacheFailure) -> [Int] {
+  struct Verdict {
+    var good = BlockRuns()
+    /// Those of them that are not known to be on the disk.
+    var written = BlockRuns()
+    var bad: [Int] = []
+  }
+
+  func verdict(on run: Range<Int>) throws(CacheFailure) -> Verdict {
     let readings = try files.map.readings(of: run)
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: run.count * SparseObject.blockSize, alignment: 16)
     defer { buffer.deallocate() }
     let bytes = try files.read(BlockMath.bytes(of: run, in: files.size), into: buffer)
-    return zip(run, readings).filter { block, reading in
+    var verdict = Verdict()
+    for (block, reading) in zip(run, readings) {
       let start = (block - run.lowerBound) * SparseObject.blockSize
-      let length = Int(BlockMath.length(of: block..<block + 1, in: files.size))
-      guard start + length <= bytes.count else { return true }
-      return !matches(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]), reading)
-    }.map(\.0)
+      let end = start + Int(BlockMath.length(of: block..<block + 1, in: files.size))
+      guard end <= bytes.count, matches(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), reading) else {
+        verdict.bad.append(block)
+        continue
+      }
+      verdict.good.append(block)
+      if case .entry(let entry) = reading, entry.state == .written { verdict.written.append(block) }
+    }
+    return verdict
   }
 
   func isRight(_ block: Int, _ reading: MapEntry.Reading) throws(CacheFailure) -> Bool {

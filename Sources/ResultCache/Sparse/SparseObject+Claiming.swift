@@ -118,10 +118,11 @@ extension SparseObject {
     guard isFirst else { return }
     Task { [weak self] in
       var pause = Self.shortestPause
-      while let isGoingOn = await self?.look(), isGoingOn {
+      // Who claims waits next: a look before that would find that nobody wants it.
+      repeat {
         try? await Task.sleep(for: pause)
         pause = min(pause * 2, Self.longestPause)
-      }
+      } while await self?.look() == true
     }
   }
 

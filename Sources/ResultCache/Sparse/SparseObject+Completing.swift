@@ -35,6 +35,7 @@ extension SparseObject {
     }
     try publish(sums.chunks, stamp)
     unlink(core.layout.map(identity.file, of: identity.folder))
+    files.allowReadAhead()
     state.withLock { state in
       state.isComplete = true
       state.room.clear()

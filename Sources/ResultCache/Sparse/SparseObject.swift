@@ -77,6 +77,9 @@ public final class SparseObject: Sendable {
   /// Whether it is an ordinary stored member by now: ``complete(contentChecksum:)`` has succeeded.
   public var isComplete: Bool { state.withLock { $0.isComplete } }
 
+  /// Bytes that this process was promised and has not used.
+  var roomAhead: Int64 { state.withLock { $0.isComplete ? 0 : $0.room.ahead } }
+
   /// Bytes that are here, checked or not.
   public var presentBytes: ByteCount {
     state.withLock { ByteCount(BlockMath.length(of: $0.blocks.present, in: size)) }

@@ -55,7 +55,7 @@ struct SparseOpening: Sendable {
 
   private var name: String { JoinedPath.join(member.path) }
 
-  func run(_ registry: SparseRegistry) throws(CacheFailure) -> Outcome {
+  func run() throws(CacheFailure) -> Outcome {
     var found = try find()
     if found.member.state == .stored { return .stored(identity(found), points(found)) }
     if found.object == nil {
@@ -63,7 +63,7 @@ struct SparseOpening: Sendable {
       found = try find()
     }
     guard let row = found.object, row.isPartial else { return .changed }
-    if let object = registry.object(row.id) { return .object(object) }
+    if let object = core.sparseObjects.object(row.id) { return .object(object) }
     let object = try open(found, row)
     // Whoever evicted or completed it meanwhile looked for its files perhaps before they were made.
     let now = try core.index.readBlocking { try ObjectRow.find($0, id: row.id) }
@@ -75,7 +75,7 @@ struct SparseOpening: Sendable {
       }
       return .changed
     }
-    registry.keep(object)
+    core.sparseObjects.keep(object)
     return .object(object)
   }
 
