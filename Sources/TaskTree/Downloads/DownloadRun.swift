@@ -23,6 +23,7 @@ struct DownloadTools: Sendable {
   let cache: ResultCache
   let shelf: ResultShelf
   let packages: PackageDesk
+  let known: KnownPieces
   let ranges: RangedFiles
   /// How many episodes a task has, as far as its API told.
   let episodes: @Sendable (TaskPath) async -> Int?

@@ -98,7 +98,8 @@ extension CachedMember {
   var isWorthFetching: Bool {
     switch state {
     case .stored: false
-    case .evicted: true
+    // Nothing is nothing, wherever it is.
+    case .evicted: size > .zero
     case .failed(_, let word): word == CachedListing.damageWord
     }
   }

@@ -1,6 +1,7 @@
 import Archives
 import Budget
 import FileSystem
+import Foundation
 import ResultCache
 import Tasks
 
@@ -9,8 +10,6 @@ import Tasks
 extension DownloadRun {
   /// The end of a package that is fetched first: the end record and the directory of some hundred members.
   private static let firstEnd = 32 << 10
-  /// The start of a package that shows what it is.
-  private static let firstStart: UInt64 = 64 << 10
   /// What a look at a package may move at most, as far as anybody knows before: it is reserved where bytes cost anything.
   static let lookEstimate = ByteCount(1 << 20)
 
@@ -48,29 +47,36 @@ extension DownloadRun {
     let length = UInt64(version.size.bytes)
     var start = answer.offset
     var end = try await all(of: answer)
+    tools.known.add(end, at: start, of: order.task, version)
     while true {
-      switch try reading(end, from: start, length: length, writer) {
-      case .directory(let directory):
+      switch reading(end, from: start, length: length, writer) {
+      case .directory(let directory) where Self.beginsThere(directory):
         return try publish(directory, of: version, into: writer)
+      case .directory(let directory):
+        return try await takeOther(package, of: version, end: start == 0 ? end : nil, directory, into: writer, account)
       case .needs(let earlier):
         let more = try await ask(package, .bytes(earlier..<start), of: version)
         guard !more.isWhole else { return try await takeWhole(more, into: writer, account) }
-        end = try await all(of: more) + end
+        let before = try await all(of: more)
+        tools.known.add(before, at: earlier, of: order.task, version)
+        end = before + end
         start = earlier
       case .notZip:
-        return try await takeOther(package, of: version, end: start == 0 ? end : nil, into: writer, account)
+        return try await takeOther(package, of: version, end: start == 0 ? end : nil, nil, into: writer, account)
       }
     }
   }
 
+  /// An end that names no readable directory is as good as none: the start tells what the package is then.
   private func reading(_ end: [UInt8], from start: UInt64, length: UInt64, _ writer: DownloadWriter)
-    throws(FileSystemFailure) -> PackageEnd.Reading
+    -> PackageEnd.Reading
   {
-    do throws(ArchiveFailure) {
-      return try PackageEnd.read(end, from: start, length: length, options: archiveOptions(for: writer))
-    } catch {
-      throw FileSystemFailure(error)
-    }
+    (try? PackageEnd.read(end, from: start, length: length, options: archiveOptions(for: writer))) ?? .notZip
+  }
+
+  /// Whether a zip begins where the package does. Otherwise it may be one that stands at the end of another archive.
+  private static func beginsThere(_ directory: ZipDirectory) -> Bool {
+    directory.files.isEmpty || directory.files.contains { $0.headerOffset == 0 }
   }
 
   /// Lists a zip's members without fetching them.
@@ -114,34 +120,48 @@ extension DownloadRun {
     }
   }
 
-  /// A package that is no zip with a directory: a damaged zip and other archives come as a whole, everything else is a file that
-  /// can be read at any place.
+  /// A package that is no zip from its first byte on: other archives, and damaged zips, come as a whole; a zip with something
+  /// before it is one all the same; everything else is a file that can be read at any place.
   private func takeOther(
-    _ package: any TaskPackage, of version: PackageVersion, end: [UInt8]?, into writer: DownloadWriter,
-    _ account: PurchaseAccount
+    _ package: any TaskPackage, of version: PackageVersion, end: [UInt8]?, _ directory: ZipDirectory?,
+    into writer: DownloadWriter, _ account: PurchaseAccount
   ) async throws(FileSystemFailure) -> StoredResults {
     var (start, name): ([UInt8], String?) = (end ?? [], nil)
-    if end == nil {
-      let answer = try await ask(
-        package, .bytes(0..<min(Self.firstStart, UInt64(version.size.bytes))), of: version)
+    let length = UInt64(version.size.bytes)
+    var wanted = end == nil ? min(length, UInt64(PackageRecognizer.usualStart)) : 0
+    while wanted > UInt64(start.count) {
+      let answer = try await ask(package, .bytes(UInt64(start.count)..<wanted), of: version)
       guard !answer.isWhole else { return try await takeWhole(answer, into: writer, account) }
-      start = try await all(of: answer)
+      start += try await all(of: answer)
       name = answer.name
-    }
-    switch PackageRecognizer.kind(start: start, isWhole: end != nil) {
-    case .zip, .archive:
-      return try await takeWhole(try await ask(package, .whole, of: version), into: writer, account)
-    case .plain:
-      if name == nil { name = try await ask(package, .bytes(0..<1), of: version).name }
-      do throws(CacheFailure) {
-        writer.listPackage(version)
-        try writer.listMember(
-          ordinal: 0, path: [fileName(name)], size: version.size, modifiedSeconds: 0, modifiedNanoseconds: 0,
-          crc32: nil, place: CachedPlace(bareOf: version.size))
-        return StoredResults(try writer.finish())
-      } catch {
-        throw FileSystemFailure(error)
+      if case .needs(let more) = PackageRecognizer.read(start, isWhole: UInt64(start.count) >= length) {
+        wanted = min(length, UInt64(more))
       }
+    }
+    switch (PackageRecognizer.kind(start: start, isWhole: UInt64(start.count) >= length), directory) {
+    case (.archive, _), (.zip, nil):
+      return try await takeWhole(try await ask(package, .whole, of: version), into: writer, account)
+    case (_, let directory?):
+      return try publish(directory, of: version, into: writer)
+    case (.plain, nil):
+      if name == nil, length > 0 { name = try await ask(package, .bytes(0..<1), of: version).name }
+      return try publish(fileName(name), of: version, into: writer)
+    }
+  }
+
+  /// A package that is a file by itself.
+  private func publish(_ name: String, of version: PackageVersion, into writer: DownloadWriter)
+    throws(FileSystemFailure) -> StoredResults
+  {
+    let now = Timestamp(Date())
+    do throws(CacheFailure) {
+      writer.listPackage(version)
+      try writer.listMember(
+        ordinal: 0, path: [name], size: version.size, modifiedSeconds: now.seconds,
+        modifiedNanoseconds: now.nanoseconds, crc32: nil, place: CachedPlace(bareOf: version.size))
+      return StoredResults(try writer.finish())
+    } catch {
+      throw FileSystemFailure(error)
     }
   }
 

@@ -32,8 +32,14 @@ extension DownloadRun {
 
   private func kind(of stream: PeekedStream) async throws(FileSystemFailure) -> PackageKind {
     do throws(SourceFailure) {
-      let (start, isWhole) = try await stream.peek(64 << 10)
-      return PackageRecognizer.kind(start: start, isWhole: isWhole)
+      var wanted = PackageRecognizer.usualStart
+      while true {
+        let (start, isWhole) = try await stream.peek(wanted)
+        switch PackageRecognizer.read(start, isWhole: isWhole) {
+        case .kind(let kind): return kind
+        case .needs(let more): wanted = max(more, wanted + 1)
+        }
+      }
     } catch {
       throw FileSystemFailure(error)
     }
@@ -44,11 +50,13 @@ extension DownloadRun {
     _ stream: PeekedStream, as name: String, size: ByteCount?, into writer: DownloadWriter, _ account: PurchaseAccount
   ) async throws(FileSystemFailure) {
     var (checksum, written): (UInt32, ByteCount) = (0, .zero)
+    let now = Timestamp(Date())
     do {
       let object = try writer.beginMember(
-        ordinal: 0, path: [name], size: size, modifiedSeconds: 0, modifiedNanoseconds: 0)
+        ordinal: 0, path: [name], size: size, modifiedSeconds: now.seconds,
+        modifiedNanoseconds: now.nanoseconds)
       let file = ResultIndex.File(
-        ordinal: 0, components: [name], size: UInt64(size?.bytes ?? 0), modified: Timestamp(seconds: 0), crc32: nil,
+        ordinal: 0, components: [name], size: UInt64(size?.bytes ?? 0), modified: now, crc32: nil,
         failure: nil)
       if size != nil { download.publish(file, content: object) }
       while let chunk = try await stream.next() {

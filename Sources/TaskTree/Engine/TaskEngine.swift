@@ -42,11 +42,12 @@ public final class TaskEngine: Sendable {
     statuses = StatusBoard(
       registry: registry, timeToLive: settings.statusTimeToLive, metrics: metrics, logger: logger)
     groups = GroupBoard(statuses: statuses, metrics: metrics)
-    let packages = PackageDesk()
+    let (packages, known) = (PackageDesk(), KnownPieces())
     let arrears = LedgerArrears(logger: logger)
     let (shelf, changes) = (shelf, changes)
     let tools = RangeTools(
-      packages: packages, executor: try BlockingExecutor.forRanges(), spoolDirectory: cache.spoolDirectory,
+      packages: packages, known: known, executor: try BlockingExecutor.forRanges(),
+      spoolDirectory: cache.spoolDirectory,
       metrics: metrics, logger: logger,
       hasChanged: { task, version in
         try? await cache.dropPackage(of: task, version: version)
@@ -58,7 +59,7 @@ public final class TaskEngine: Sendable {
       cache: cache, ledger: ledger, arrears: arrears, caps: { inForce.caps }, tools: tools)
     desk = DownloadDesk(
       DownloadTools(
-        ledger: ledger, arrears: arrears, cache: cache, shelf: shelf, packages: packages, ranges: ranges,
+        ledger: ledger, arrears: arrears, cache: cache, shelf: shelf, packages: packages, known: known, ranges: ranges,
         episodes: { await Self.episodes(of: $0, registry) }, settings: settings, metrics: metrics, logger: logger))
   }
 
@@ -92,6 +93,7 @@ public final class TaskEngine: Sendable {
   /// Ends: no more downloads begin, those that run may end within `grace`, then they are broken off.
   public func shutdown(grace: Duration) async {
     await desk.close(waiting: grace)
+    await cache.settle()
   }
 
   /// Breaks off downloads that ``shutdown(grace:)`` still waits for.

@@ -161,14 +161,18 @@ final class DecodeRun: Sendable {
   /// - Returns: up to where; nil when nobody will want more.
   private func target(beyond position: UInt64) async throws(FileSystemFailure) -> UInt64? {
     if self.position < position { state.update { $0.position = position } }
+    enum Wish { case upTo(UInt64), nothing }
+    let wish: Wish
     do {
-      return try await state.wait { state -> UInt64?? in
-        if state.isCancelled { return .some(nil) }
-        return state.target > position ? state.target : nil
+      wish = try await state.wait { state in
+        if state.isCancelled { return .nothing }
+        return state.target > position ? .upTo(state.target) : nil
       }
     } catch {
       throw FileSystemFailure(.interrupted)
     }
+    if case .upTo(let target) = wish { return target }
+    return nil
   }
 
   /// Claims the blocks that come next, as far as they are wanted; those that are here already are left out.

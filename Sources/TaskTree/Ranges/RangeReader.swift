@@ -1,35 +1,54 @@
 import Tasks
 
-/// The bytes of one request, taken piece by piece by one task.
+/// The bytes of one range of a package, taken piece by piece by one task: those that are known already, and those that have to
+/// be asked for, one request after the other.
 final class RangeReader {
-  private let stream: any ByteStream
-  /// Bytes that were taken from the stream and not yet from here.
+  typealias Request = @Sendable (Range<UInt64>) async throws(SourceFailure) -> PackageAnswer
+
+  private let request: Request
+  private var parts: ArraySlice<KnownPieces.Part>
+  private var stream: (any ByteStream)?
+  /// Where the stream's request ends.
+  private var streamEnd: UInt64 = 0
+  /// Bytes before the wanted ones, where the store sends everything whatever is asked.
+  private var surplus: UInt64 = 0
+  /// Bytes that were taken and not yet given out.
   private var held: ArraySlice<UInt8> = []
   /// Where the next byte stands in the package.
   private(set) var position: UInt64
-  /// Where the request ends.
+  /// Where the range ends.
   let end: UInt64
   /// What came over the network so far.
   private(set) var moved = ByteCount.zero
-  /// Bytes before the wanted ones, where the store sends everything whatever is asked.
-  private var surplus: UInt64
 
-  init(_ answer: PackageAnswer, start: UInt64, end: UInt64) {
-    stream = answer.stream
-    position = start
-    self.end = end
-    surplus = start - min(start, answer.offset)
+  init(_ range: Range<UInt64>, parts: [KnownPieces.Part], request: @escaping Request) {
+    position = range.lowerBound
+    end = range.upperBound
+    self.parts = parts[...]
+    self.request = request
   }
 
-  /// The next bytes, never none; nil at the end of the request or of the package.
+  /// The next bytes, never none; nil at the end of the range or of the package.
   func next(atMost limit: Int = .max) async throws(SourceFailure) -> ArraySlice<UInt8>? {
     guard position < end else { return nil }
     while held.isEmpty {
-      guard let bytes = try await stream.next() else { return nil }
-      moved += ByteCount(bytes.count)
-      let skipped = min(surplus, UInt64(bytes.count))
-      surplus -= skipped
-      held = bytes.dropFirst(Int(skipped))
+      if let stream {
+        guard let bytes = try await stream.next() else {
+          self.stream = nil
+          // The package ends here.
+          guard position == streamEnd else { return nil }
+          continue
+        }
+        moved += ByteCount(bytes.count)
+        let skipped = min(surplus, UInt64(bytes.count))
+        surplus -= skipped
+        held = bytes.dropFirst(Int(skipped))
+        // A store that ignores ranges goes on beyond what was asked for.
+        held = held.prefix(Int(clamping: streamEnd - position))
+        if position + UInt64(held.count) >= streamEnd, surplus == 0 { self.stream = nil }
+      } else {
+        guard try await begin() else { return nil }
+      }
     }
     let piece = held.prefix(min(limit, Int(clamping: end - position)))
     held = held.dropFirst(piece.count)
@@ -43,7 +62,26 @@ final class RangeReader {
     position -= UInt64(bytes.count)
   }
 
+  /// Bytes that came and nobody took.
+  var leftOver: ArraySlice<UInt8> { held }
+
   func cancel() {
-    stream.cancel()
+    stream?.cancel()
+    stream = nil
+    parts = []
+  }
+
+  /// The next part of the range; false when there is none.
+  private func begin() async throws(SourceFailure) -> Bool {
+    switch parts.popFirst() {
+    case nil: return false
+    case .known(let bytes)?: held = bytes
+    case .ask(let range)?:
+      let answer = try await request(range)
+      surplus = range.lowerBound - min(range.lowerBound, answer.offset)
+      streamEnd = range.upperBound
+      stream = answer.stream
+    }
+    return true
   }
 }

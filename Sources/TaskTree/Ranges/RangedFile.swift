@@ -8,6 +8,7 @@ import Tasks
 /// What all files of packages that are read by ranges share.
 struct RangeTools: Sendable {
   let packages: PackageDesk
+  let known: KnownPieces
   /// Threads that may block: what arrives is written to the disk there.
   let executor: BlockingExecutor
   /// On the cache's disk, for what has to be collected before it can be decoded.
@@ -22,7 +23,7 @@ struct RangeTools: Sendable {
 
 /// A member of a package whose content is fetched where it is read: one for all who have it open.
 ///
-/// Lock order: a leaf; never held across an await.
+/// Lock order: before that of its ``object``; never held across an await.
 final class RangedFile: Sendable {
   let task: TaskPath
   let member: CachedMember
@@ -37,6 +38,8 @@ final class RangedFile: Sendable {
   fileprivate struct State {
     /// Where the content begins in the package, once its header has been read.
     var contentStart: UInt64?
+    /// Somebody who reads the header at this moment.
+    var locating: Flight<UInt64>?
     /// The last failure of a fetch, in its own terms: the cache only passes on that there was one.
     var failure: FileSystemFailure?
     var readers = 0
@@ -168,7 +171,7 @@ final class RangedFile: Sendable {
   }
 
   private func copy(into claim: SparseClaim) async throws(FileSystemFailure) {
-    guard let start = contentStart else { return try await copyFromHeader(into: claim) }
+    guard let start = try await locatedStart() else { return try await copyFromHeader(into: claim) }
     let reader = try await request(from: start + claim.range.lowerBound, to: start + claim.range.upperBound)
     try await finishing(reader) { (reader) async throws(FileSystemFailure) in
       try await pour(reader, into: claim)
@@ -176,11 +179,39 @@ final class RangedFile: Sendable {
     }
   }
 
+  /// Where the content begins; nil where it is this caller's to find out, by ``copyFromHeader(into:)``.
+  private func locatedStart() async throws(FileSystemFailure) -> UInt64? {
+    let (known, flight) = state.withLock { state -> (UInt64?, Flight<UInt64>?) in
+      if let start = state.contentStart { return (start, nil) }
+      if let flight = state.locating { return (nil, flight) }
+      state.locating = Flight()
+      return (nil, nil)
+    }
+    if let known { return known }
+    return try await flight?.value()
+  }
+
+  private func located(_ result: Result<UInt64, FileSystemFailure>) {
+    let flight = state.withLock { state in
+      defer { state.locating = nil }
+      if case .success(let start) = result { state.contentStart = start }
+      return state.locating
+    }
+    flight?.land(result)
+  }
+
   /// The header and what follows it in one request, where that is wanted. What does not fit, since the header was longer than
   /// expected, is asked for by whoever waits for it.
   private func copyFromHeader(into claim: SparseClaim) async throws(FileSystemFailure) {
     let isAtStart = claim.range.lowerBound == 0
-    let reader = try await requestAtHeader(with: isAtStart ? claim.range.upperBound : 0)
+    let reader: RangeReader
+    do throws(FileSystemFailure) {
+      reader = try await requestAtHeader(with: isAtStart ? claim.range.upperBound : 0)
+      located(.success(reader.position))
+    } catch {
+      located(.failure(error))
+      throw error
+    }
     try await finishing(reader) { (reader) async throws(FileSystemFailure) in
       if isAtStart { try await pour(reader, into: claim) }
     }
@@ -213,38 +244,40 @@ final class RangedFile: Sendable {
 
   private func decode(_ range: Range<UInt64>, ahead: UInt64) async throws(FileSystemFailure) {
     let wanted = min(size, range.upperBound + ahead)
-    guard !object.missing(in: range).isEmpty else {
+    guard let missing = object.missing(in: range).first else {
       // Here, or coming: then only what is ahead is of interest, to the run that is about there.
       let runs = state.withLock { $0.decoders.filter { !$0.isOver && $0.position <= wanted } }
       runs.max { $0.position < $1.position }?.want(upTo: wanted)
       return
     }
-    let run = await decoder(for: range.lowerBound)
+    // nil where what was missing has come meanwhile: the caller looks again.
+    guard let run = await decoder(for: max(range.lowerBound, missing.lowerBound)) else { return }
     run.want(upTo: wanted)
     try await run.reached(range.upperBound)
   }
 
   /// The run that comes past an offset soonest: one that is under way, or one that begins at a seek point, or at the start.
-  private func decoder(for offset: UInt64) async -> DecodeRun {
+  private func decoder(for offset: UInt64) async -> DecodeRun? {
     let block = offset / UInt64(SparseObject.blockSize) * UInt64(SparseObject.blockSize)
-    func nearest() -> DecodeRun? {
-      state.withLock { state in
-        state.decoders.removeAll { $0.isOver }
-        return state.decoders.filter { $0.position <= block }.max { $0.position < $1.position }
-      }
+    func nearest(_ state: inout State) -> DecodeRun? {
+      state.decoders.removeAll { $0.isOver }
+      return state.decoders.filter { $0.position <= block }.max { $0.position < $1.position }
     }
-    if let run = nearest(), block - run.position < DecodeRun.seekPointSpacing { return run }
+    let known = state.withLock { nearest(&$0) }
+    if let known, block - known.position < DecodeRun.seekPointSpacing { return known }
     let point = block >= DecodeRun.seekPointSpacing ? await seekPoint(before: block) : nil
-    if let run = nearest(), point.map({ $0.produced <= run.position }) ?? true { return run }
-    let run = DecodeRun(self, from: point)
-    let superfluous = state.withLock { state -> [DecodeRun] in
-      state.decoders.append(run)
+    let fresh = DecodeRun(self, from: point)
+    // In one step: of several who come at the same moment one begins, and the others follow it. A run that has just gone past
+    // the offset has brought it.
+    let (run, superfluous) = state.withLock { state -> (DecodeRun?, DecodeRun?) in
+      if let run = nearest(&state), point.map({ $0.produced <= run.position }) ?? true { return (run, nil) }
+      if object.missing(in: offset..<min(size, offset + 1)).isEmpty { return (nil, nil) }
+      state.decoders.append(fresh)
       // Each holds a window and a connection: the oldest gives way, and begins again at a seek point if it is wanted.
-      guard state.decoders.count > Self.decoderLimit else { return [] }
-      return [state.decoders.removeFirst()]
+      return (fresh, state.decoders.count > Self.decoderLimit ? state.decoders.removeFirst() : nil)
     }
-    for old in superfluous { old.cancel() }
-    run.start()
+    superfluous?.cancel()
+    if run === fresh { fresh.start() }
     return run
   }
 
@@ -257,7 +290,7 @@ final class RangedFile: Sendable {
 
   /// Once everything is here it is checked as a whole, and becomes an ordinary file of the cache: once, whoever notices.
   func completeIfWhole() async {
-    guard object.isComplete else { return }
+    guard object.presentBytes.bytes == Int64(size) else { return }
     // Told to whoever opens it next, and to the log.
     try? await completed()
   }
@@ -298,16 +331,25 @@ final class RangedFile: Sendable {
 extension RangedFile {
   var contentStart: UInt64? { state.withLock { $0.contentStart } }
 
-  /// Asks for bytes of the package; paid for, where that costs anything, and counted.
+  /// Asks for bytes of the package that are not known; paid for, where that costs anything, and counted.
   func request(from start: UInt64, to end: UInt64) async throws(FileSystemFailure) -> RangeReader {
-    try await account.cover(ByteCount(Int64(clamping: end - start)))
-    let package = try await tools.packages.package(of: task, from: source)
-    tools.metrics.count(.rangeRequests)
-    do throws(SourceFailure) {
-      return RangeReader(try await package.bytes(.bytes(start..<end), of: version), start: start, end: end)
-    } catch {
-      throw await failure(error)
+    let parts = tools.known.parts(of: start..<end, in: task, version)
+    let asked = parts.reduce(UInt64(0)) { sum, part in
+      if case .ask(let range) = part { return sum + range.upperBound - range.lowerBound }
+      return sum
     }
+    guard asked > 0 else { return RangeReader(start..<end, parts: parts, request: Self.nothing) }
+    try await account.cover(ByteCount(Int64(clamping: asked)))
+    let package = try await tools.packages.package(of: task, from: source)
+    let (metrics, version) = (tools.metrics, version)
+    return RangeReader(start..<end, parts: parts) { (range) async throws(SourceFailure) in
+      metrics.count(.rangeRequests)
+      return try await package.bytes(.bytes(range), of: version)
+    }
+  }
+
+  private static let nothing: RangeReader.Request = { (_) async throws(SourceFailure) in
+    throw SourceFailure(.badAnswer, "nothing was to be asked for")
   }
 
   func next(_ reader: RangeReader, atMost limit: Int = .max) async throws(FileSystemFailure) -> ArraySlice<UInt8>? {
@@ -322,6 +364,7 @@ extension RangedFile {
 
   /// Ends a request, whatever becomes of it.
   func end(_ reader: RangeReader) async {
+    tools.known.add(reader.leftOver, at: reader.position, of: task, version)
     reader.cancel()
     await account.note(reader.moved)
   }

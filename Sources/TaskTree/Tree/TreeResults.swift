@@ -103,6 +103,9 @@ extension TaskTreeFileSystem {
       if member.isDamaged, try isFetchedAgain(task) { return nil }
       throw failure
     }
+    if member.state == .evicted, member.size == .zero {
+      return OpenFile(handle: handles.open(.snapshot([])), caching: .keep)
+    }
     guard member.state == .stored else { return nil }
     do throws(CacheFailure) {
       let object = try await engine.cache.open(member, of: task)
