@@ -17,6 +17,10 @@ final class MountedSystem: Sendable {
     var tasks: [String] = []
     /// More lines below `sources: screenplay:`.
     var source: [String] = []
+    /// More lines below `sources: pixxel:`; nil leaves the source out.
+    var pixxel: [String]?
+    /// Lines below `cache:` in place of the usual limits.
+    var cache = ["max_size: 2 GB", "min_free: 0"]
     /// More lines at the top level of the configuration.
     var more: [String] = []
   }
@@ -56,11 +60,16 @@ final class MountedSystem: Sendable {
       "    tasks: [\(settings.tasks.joined(separator: ", "))]",
     ]
     lines += settings.source.map { "    " + $0 }
+    if let pixxel = settings.pixxel {
+      lines += [
+        "  pixxel:", "    kind: pixxel", "    endpoint: \(simulator.pixxelEndpoint)", "    api_key_env: TEST_API_KEY",
+        "    rate_limit: 0",
+      ]
+      lines += pixxel.map { "    " + $0 }
+    }
     if let budget = settings.budget { lines += ["budget:"] + budget.map { "  " + $0 } }
-    lines += [
-      "cache:", "  directory: \(directory.file("cache"))", "  max_size: 2 GB", "  min_free: 0",
-      "state:", "  directory: \(directory.file("state"))",
-    ]
+    lines += ["cache:", "  directory: \(directory.file("cache"))"] + settings.cache.map { "  " + $0 }
+    lines += ["state:", "  directory: \(directory.file("state"))"]
     if !settings.more.contains(where: { $0.hasPrefix("network:") }) {
       lines += ["network:", "  connect_timeout: 2 s", "  read_timeout: 5 s", "  retries: 0"]
     }
@@ -99,10 +108,15 @@ final class MountedSystem: Sendable {
     try #require(outcome.status == 0, "unmount failed: \(outcome.errors)")
   }
 
+  /// `$M` is the mountpoint, `$R` the results of the package that ``with(package:_:simulator:_:)`` puts up, `$D` a directory for the test.
+  private var shellVariables: [String: String] {
+    ["M": mountpoint, "R": mountpoint + "/pixxel/\(Self.packageKey)/results", "D": directory.path, "LC_ALL": "C.UTF-8"]
+  }
+
   /// Runs a line of shell in the mountpoint's parent; `$M` is the mountpoint.
   func shell(_ script: String, timeout: Double = 60) async throws -> ChildProcess.Outcome {
     try await ChildProcess.shell(
-      script, environment: environment.merging(["M": mountpoint, "LC_ALL": "C.UTF-8"]) { $1 }, timeout: timeout)
+      script, environment: environment.merging(shellVariables) { $1 }, timeout: timeout)
   }
 
   /// Runs another program with the environment of `tollfs`.
@@ -114,7 +128,7 @@ final class MountedSystem: Sendable {
   func start(_ script: String, _ arguments: [String] = [], timeout: Double = 40) async throws -> ChildProcess {
     try await ChildProcess.start(
       "/bin/sh", ["-c", script] + arguments,
-      environment: environment.merging(["M": mountpoint, "LC_ALL": "C.UTF-8"]) { $1 }, timeout: timeout)
+      environment: environment.merging(shellVariables) { $1 }, timeout: timeout)
   }
 
   /// Process ids of the daemons that serve this mountpoint.
