@@ -114,10 +114,13 @@ enum LedgerQueries {
     of task: TaskPath, continuing open: Int64? = nil, at time: LedgerTime, in db: Database
   ) throws -> BudgetStanding {
     let windows = BudgetWindows(at: time.now, timeZone: time.timeZone)
+    // In three parts that don't overlap, so that a long ledger is gone through once.
+    let day = try charged(since: windows.day.start, in: db)
+    let month = try day + charged(since: windows.month.start, until: windows.day.start, in: db)
     var standing = BudgetStanding(
-      total: try charged(in: db), month: try charged(since: windows.month.start, in: db),
-      day: try charged(since: windows.day.start, in: db), task: try charged(task: task, in: db),
-      approval: try approval(of: task, in: db), windows: windows, doubt: time.doubt)
+      total: try month + charged(until: windows.month.start, in: db), month: month, day: day,
+      task: try charged(task: task, in: db), approval: try approval(of: task, in: db), windows: windows,
+      doubt: time.doubt)
     guard let open else { return standing }
     standing.open = try charged("WHERE id = ? OR continues = ?", [open, open], in: db)
     standing.openApproval = try Int64.fetchOne(

@@ -5,9 +5,14 @@ import Tasks
 struct FetchCommand: TollfsCommand {
   static let configuration = CommandConfiguration(
     commandName: "fetch", abstract: "Downloads tasks' results into the cache, within the budget.",
-    discussion: "Also after a download that broke: this asks for it, and pays for it, again.")
+    discussion: """
+      Also after a download that broke: this asks for it, and pays for it, again. With --dry-run, exit status 3 says that \
+      something would be refused.
+      """)
 
   @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Flag(help: "Only says what would be fetched, what it costs, and what the budget would say in this order.")
+  var dryRun = false
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions
 
@@ -22,6 +27,7 @@ struct FetchCommand: TollfsCommand {
   func perform() async throws(CommandFailure) {
     try await common.withAssembly { (assembly) throws(CommandFailure) in
       let tasks = try assembly.tasks(paths)
+      if dryRun { return try show(try await FetchPlan(tasks, engine: assembly.engine)) }
       let fetching = Fetching(engine: assembly.engine)
       try await fetching.breakingOffOnSignals { () async throws(CommandFailure) in
         var fetched: [Fetched] = []
@@ -38,6 +44,11 @@ struct FetchCommand: TollfsCommand {
         try verdict.end()
       }
     }
+  }
+
+  private func show(_ plan: FetchPlan) throws(CommandFailure) {
+    if output.json { Output.json(plan.steps) } else { Output.say(plan.table) }
+    if plan.refusals > 0 { throw CommandFailure("", status: .refusedByBudget) }
   }
 
   private func say(_ report: FetchReport) -> Fetched {

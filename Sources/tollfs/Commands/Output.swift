@@ -18,15 +18,20 @@ enum Output {
     write(text, to: STDERR_FILENO)
   }
 
-  /// Keys are sorted, so that two outputs can be compared.
   static func json(_ value: some Encodable) {
+    if let text = jsonText(value) { say(text) }
+  }
+
+  /// Keys are sorted, so that two outputs can be compared.
+  static func jsonText(_ value: some Encodable) -> String? {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .iso8601
     do {
-      say(String(decoding: try encoder.encode(value), as: UTF8.self))
+      return String(decoding: try encoder.encode(value), as: UTF8.self)
     } catch {
       complain("can't print as JSON: \(error)")
+      return nil
     }
   }
 

@@ -52,7 +52,7 @@ func measure(_ population: Population, _ rule: Rule, seeds: Range<UInt64>, tasks
   var errors = Errors()
   for seed in seeds {
     var history: [SizeKnowledge.Past] = []
-    for task in population.tasks(count, seed: seed) {
+    for task in population.tasks(count, seed) {
       if history.count >= SizeKnowledge.fewestDownloads { errors.add(rule.estimate(task, after: history), task) }
       history.insert(SizeKnowledge.Past(bytes: ByteCount(task.bytes), episodes: task.episodes), at: 0)
     }
