@@ -3,14 +3,14 @@ import Foundation
 import TestSupport
 
 /// A kind of source: how many episodes its tasks have, and what they take.
-struct Population {
+struct Population: Sendable {
   struct Task {
     let episodes: Int
     let bytes: Int64
   }
 
   let name: String
-  let tasks: (_ count: Int, _ seed: UInt64) -> [Task]
+  let tasks: @Sendable (_ count: Int, _ seed: UInt64) -> [Task]
 
   /// The simulator's random tasks, and some that are harder to guess.
   static let all =
@@ -33,7 +33,7 @@ struct Population {
 
   // MARK: Made up
 
-  private struct Shape {
+  private struct Shape: Sendable {
     let name: String
     let episodes: ClosedRange<Int>
     /// Bytes an episode in the median task.
