@@ -154,6 +154,7 @@ import Testing
     fixture.world.setSize(3_000_000)
     let old = try task("old")
     try await cache.download(old, [file(500_000)])
+    fixture.world.goOn()
     let failure = await #expect(throws: CacheFailure.self) {
       try await cache.beginDownload(of: try task("huge"), expecting: ByteCount(1_100_000), costs: true)
     }

@@ -58,12 +58,12 @@ struct WriterSession: Sendable {
     file.handToDisk()
     let head = member.head
     let (memberRow, id) = try core.index.writeBlocking { db in
-      try db.execute(
-        sql: """
-          INSERT INTO object (id, task, generation, name, size, durable, session, chunk_size, checksums)
-          VALUES (\(IndexSchema.newID), ?, ?, ?, ?, 0, ?, ?, ?)
-          """,
-        arguments: [
+      try db.run(
+        """
+        INSERT INTO object (id, task, generation, name, size, durable, session, chunk_size, checksums)
+        VALUES (\(IndexSchema.newID), ?, ?, ?, ?, 0, ?, ?, ?)
+        """,
+        [
           row.id, generation, file.name, file.size, core.session, file.chunkSize,
           Data(ChecksumBlob.encode(file.allChecksums)),
         ])

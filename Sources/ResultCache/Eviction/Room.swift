@@ -41,28 +41,27 @@ struct Room: Sendable {
   }
 
   static func measure(_ db: Database, without task: Int64?, free: Int64) throws -> Room {
-    let published =
-      try Int64.fetchOne(
-        db,
-        sql: """
-          SELECT bytes - (
-            SELECT coalesce(sum(object.size), 0) FROM task
-            JOIN object ON object.task = task.id AND object.generation = task.arriving WHERE task.arriving IS NOT NULL)
-          FROM held
-          """) ?? 0
-    let others = try Row.fetchOne(
-      db,
-      sql: """
-        SELECT coalesce(sum(granted), 0) AS granted, coalesce(sum(max(granted, promised)), 0) AS promised
-        FROM task WHERE arriving IS NOT NULL AND id IS NOT ?
-        """, arguments: [task])
+    let all = try db.row(
+      """
+      SELECT bytes - (
+        SELECT coalesce(sum(object.size), 0) FROM task
+        JOIN object ON object.task = task.id AND object.generation = task.arriving WHERE task.arriving IS NOT NULL)
+        AS bytes
+      FROM held
+      """)
+    let others = try db.row(
+      """
+      SELECT coalesce(sum(granted), 0) AS granted, coalesce(sum(max(granted, promised)), 0) AS promised
+      FROM task WHERE arriving IS NOT NULL AND id IS NOT ?
+      """, [task])
     return Room(
-      published: published, othersGranted: others?["granted"] ?? 0, othersPromised: others?["promised"] ?? 0, free: free
+      published: all?["bytes"] ?? 0, othersGranted: others?["granted"] ?? 0, othersPromised: others?["promised"] ?? 0,
+      free: free
     )
   }
 
   static func usage(_ db: Database) throws -> CacheUsage {
-    let row = try Row.fetchOne(db, sql: "SELECT bytes, objects FROM held")
+    let row = try db.row("SELECT bytes, objects FROM held")
     return CacheUsage(bytes: ByteCount(row?["bytes"] ?? Int64(0)), objects: row?["objects"] ?? 0)
   }
 }

@@ -102,12 +102,12 @@ struct RoomKeeper: Sendable {
   private func note(_ db: Database, _ asker: RoomAsker, granted: Int64) throws {
     switch asker {
     case .download(let task, let written):
-      try db.execute(sql: "UPDATE task SET granted = ? WHERE id = ?", arguments: [written + granted, task])
+      try db.run("UPDATE task SET granted = ? WHERE id = ?", [written + granted, task])
     case .object(let id, let isNew):
       // One that was evicted while it is open has no row any more, and nothing to be noted in.
-      try db.execute(
-        sql: "UPDATE object SET size = size + ?, claimants = claimants + ? WHERE id = ? AND partial",
-        arguments: [granted, isNew ? 1 : 0, id])
+      try db.run(
+        "UPDATE object SET size = size + ?, claimants = claimants + ? WHERE id = ? AND partial",
+        [granted, isNew ? 1 : 0, id])
     case .points(let id):
       try db.execute(sql: "UPDATE points SET size = size + ? WHERE id = ?", arguments: [granted, id])
     }

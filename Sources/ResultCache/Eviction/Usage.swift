@@ -10,8 +10,8 @@ enum Usage {
       case .points(let id): ("points", id)
       }
     let age = table == "points" ? "free_age" : "CASE WHEN billed THEN billed_age ELSE free_age END"
-    try db.execute(
-      sql: "UPDATE \(table) SET last_used = ?, uses = uses + 1, used_age = (SELECT \(age) FROM held) WHERE id = ?",
-      arguments: [now, id])
+    try db.run(
+      "UPDATE \(table) SET last_used = ?, uses = uses + 1, used_age = (SELECT \(age) FROM held) WHERE id = ?",
+      [now, id])
   }
 }

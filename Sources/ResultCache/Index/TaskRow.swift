@@ -47,11 +47,11 @@ struct TaskRow: Sendable {
   }
 
   static func find(_ db: Database, path: String) throws -> TaskRow? {
-    try Row.fetchOne(db, sql: "SELECT * FROM task WHERE path = ?", arguments: [path]).map(TaskRow.init)
+    try db.row("SELECT * FROM task WHERE path = ?", [path]).map(TaskRow.init)
   }
 
   static func find(_ db: Database, id: Int64) throws -> TaskRow? {
-    try Row.fetchOne(db, sql: "SELECT * FROM task WHERE id = ?", arguments: [id]).map(TaskRow.init)
+    try db.row("SELECT * FROM task WHERE id = ?", [id]).map(TaskRow.init)
   }
 
   static func all(_ db: Database) throws -> [TaskRow] {
@@ -130,20 +130,18 @@ struct MemberRow: Sendable {
 
   /// A member of what is published.
   static func published(_ db: Database, task: TaskRow, path: String) throws -> MemberRow? {
-    try Row.fetchOne(
-      db, sql: "SELECT * FROM member WHERE task = ? AND generation = ? AND path = ?",
-      arguments: [task.id, task.generation, path]
-    ).map(MemberRow.init)
+    try db.row("SELECT * FROM member WHERE task = ? AND generation = ? AND path = ?", [task.id, task.generation, path])
+      .map(MemberRow.init)
   }
 
   func insert(_ db: Database, task: Int64, generation: Int64) throws {
-    try db.execute(
-      sql: """
-        INSERT INTO member (task, generation, ordinal, path, size, modified_seconds, modified_nanoseconds, crc32, state,
-          reason, word, object, header_offset, place_limit, compressed_size, method)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-      arguments: [
+    try db.run(
+      """
+      INSERT INTO member (task, generation, ordinal, path, size, modified_seconds, modified_nanoseconds, crc32, state,
+        reason, word, object, header_offset, place_limit, compressed_size, method)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
         task, generation, ordinal, path, size, modifiedSeconds, modifiedNanoseconds, crc32, state.rawValue, reason,
         word, object, place.map { Int64(bitPattern: $0.headerOffset) }, place.map { Int64(bitPattern: $0.limit) },
         place?.compressedSize.bytes, place.map { Int64($0.method) },
@@ -191,7 +189,7 @@ struct ObjectRow: Sendable {
   }
 
   static func find(_ db: Database, id: Int64) throws -> ObjectRow? {
-    try Row.fetchOne(db, sql: "SELECT * FROM object WHERE id = ?", arguments: [id]).map(ObjectRow.init)
+    try db.row("SELECT * FROM object WHERE id = ?", [id]).map(ObjectRow.init)
   }
 
   /// Remembers that the bytes are on the disk, right, in a file that looks like this.

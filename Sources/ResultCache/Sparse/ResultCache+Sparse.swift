@@ -11,8 +11,9 @@ extension ResultCache {
     let opening = SparseOpening(core: core, task: task, member: member, costs: costs)
     for _ in 0..<Self.openingTries {
       switch try await openings.run({ () throws(CacheFailure) in try opening.run() }) {
-      case .object(let object):
-        await touch(.member(object: object.identity.object))
+      case .object(let object, let isNew):
+        // A new one has just been used for the first time.
+        if !isNew { await touch(.member(object: object.identity.object)) }
         return object
       case .stored(let identity, let points):
         return SparseObject(

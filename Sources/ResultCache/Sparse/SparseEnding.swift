@@ -21,10 +21,10 @@ struct SparseEnding: Sendable {
     do throws(CacheFailure) {
       if room.isClaimant || room.ahead != 0 {
         try core.index.writeBlocking { db in
-          try db.execute(
-            sql: """
-              UPDATE object SET size = max(0, size - ?), claimants = max(0, claimants - ?) WHERE id = ? AND partial
-              """, arguments: [room.ahead, room.isClaimant ? 1 : 0, identity.object])
+          try db.run(
+            """
+            UPDATE object SET size = max(0, size - ?), claimants = max(0, claimants - ?) WHERE id = ? AND partial
+            """, [room.ahead, room.isClaimant ? 1 : 0, identity.object])
         }
       }
       try removeIfUnused()

@@ -80,17 +80,16 @@ extension SparseObject {
     let isKnown = try core.index.writeBlocking(durably: identity.isBilled) { db in
       guard let row = try ObjectRow.find(db, id: identity.object) else { return false }
       guard row.isPartial else { return true }
-      try db.execute(
-        sql: """
-          UPDATE object SET partial = 0, claimants = 0, size = ?, durable = 0, session = ?, chunk_size = ?, checksums = ?
-          WHERE id = ?
-          """,
-        arguments: [
+      try db.run(
+        """
+        UPDATE object SET partial = 0, claimants = 0, size = ?, durable = 0, session = ?, chunk_size = ?, checksums = ?
+        WHERE id = ?
+        """,
+        [
           Int64(size), core.session, chunks.chunkSize, Data(ChecksumBlob.encode(chunks.all)), identity.object,
         ])
       if let stamp { try ObjectRow.makeDurable(db, id: identity.object, stamp: stamp) }
-      try db.execute(
-        sql: "UPDATE member SET state = 'stored' WHERE object = ? AND state = 'evicted'", arguments: [identity.object])
+      try db.run("UPDATE member SET state = 'stored' WHERE object = ? AND state = 'evicted'", [identity.object])
       return true
     }
     if !isKnown { throw CacheFailure(.notFound, "\(identity.name) was evicted while it arrived") }

@@ -40,7 +40,7 @@ struct SparseOpening: Sendable {
   let costs: Bool
 
   enum Outcome: Sendable {
-    case object(SparseObject)
+    case object(SparseObject, isNew: Bool)
     /// It is an ordinary stored member.
     case stored(SparseIdentity, SeekPoints)
     /// Somebody evicted or completed it at this very moment.
@@ -56,14 +56,18 @@ struct SparseOpening: Sendable {
   private var name: String { JoinedPath.join(member.path) }
 
   func run() throws(CacheFailure) -> Outcome {
-    var found = try find()
+    var found = try core.index.readBlocking { try find($0) }.get()
+    var isNew = false
     if found.member.state == .stored { return .stored(identity(found), points(found)) }
     if found.object == nil {
-      try core.index.writeBlocking { try make($0) }
-      found = try find()
+      found = try core.index.writeBlocking { db in
+        try make(db)
+        return try find(db)
+      }.get()
+      isNew = true
     }
     guard let row = found.object, row.isPartial else { return .changed }
-    if let object = core.sparseObjects.object(row.id) { return .object(object) }
+    if let object = core.sparseObjects.object(row.id) { return .object(object, isNew: false) }
     let object = try open(found, row)
     // Whoever evicted or completed it meanwhile looked for its files perhaps before they were made.
     let now = try core.index.readBlocking { try ObjectRow.find($0, id: row.id) }
@@ -76,27 +80,24 @@ struct SparseOpening: Sendable {
       return .changed
     }
     core.sparseObjects.keep(object)
-    return .object(object)
+    return .object(object, isNew: isNew)
   }
 
-  private func find() throws(CacheFailure) -> Found {
-    let found = try core.index.readBlocking { db -> Result<Found, CacheFailure> in
-      let missing = CacheFailure(.notFound, "\(name) is not listed any more")
-      guard let task = try TaskRow.find(db, path: task.description), task.state != nil,
-        let row = try MemberRow.published(db, task: task, path: name), row.size == member.size.bytes,
-        row.crc32 == member.crc32, row.place == member.place
-      else { return .failure(missing) }
-      switch row.state {
-      case .damaged:
-        return .failure(CacheFailure(.damaged, row.reason ?? "the cached copy of \(name) is damaged"))
-      case .failed:
-        return .failure(missing)
-      case .stored, .evicted:
-        return .success(
-          Found(task: task, member: row, object: try row.object.flatMap { try ObjectRow.find(db, id: $0) }))
-      }
+  private func find(_ db: Database) throws -> Result<Found, CacheFailure> {
+    let missing = CacheFailure(.notFound, "\(name) is not listed any more")
+    guard let task = try TaskRow.find(db, path: task.description), task.state != nil,
+      let row = try MemberRow.published(db, task: task, path: name), row.size == member.size.bytes,
+      row.crc32 == member.crc32, row.place == member.place
+    else { return .failure(missing) }
+    switch row.state {
+    case .damaged:
+      return .failure(CacheFailure(.damaged, row.reason ?? "the cached copy of \(name) is damaged"))
+    case .failed:
+      return .failure(missing)
+    case .stored, .evicted:
+      return .success(
+        Found(task: task, member: row, object: try row.object.flatMap { try ObjectRow.find(db, id: $0) }))
     }
-    return try found.get()
   }
 
   /// Notes the object before its files are made, so that files can't outlive a crash unseen.
@@ -104,19 +105,19 @@ struct SparseOpening: Sendable {
     guard let task = try TaskRow.find(db, path: task.description), task.state != nil,
       let row = try MemberRow.published(db, task: task, path: name), row.object == nil, row.state == .evicted
     else { return }
-    try db.execute(
-      sql: """
-        INSERT INTO object (id, task, generation, name, size, durable, session, chunk_size, checksums, single, partial, billed,
-          refetch, last_used, used_age)
-        VALUES (\(IndexSchema.newID), ?, ?, ?, 0, 0, ?, 0, x'', ?, 1, ?, ?, ?, (SELECT CASE WHEN ? THEN billed_age ELSE free_age END FROM held))
-        """,
-      arguments: [
+    try db.run(
+      """
+      INSERT INTO object (id, task, generation, name, size, durable, session, chunk_size, checksums, single, partial, billed,
+        refetch, last_used, used_age)
+      VALUES (\(IndexSchema.newID), ?, ?, ?, 0, 0, ?, 0, x'', ?, 1, ?, ?, ?, (SELECT CASE WHEN ? THEN billed_age ELSE free_age END FROM held))
+      """,
+      [
         task.id, task.generation, CacheLayout.randomName(), core.session, row.place != nil, costs,
         row.place?.compressedSize.bytes ?? row.size, core.environment.now(), costs,
       ])
-    try db.execute(
-      sql: "UPDATE member SET object = ? WHERE task = ? AND generation = ? AND ordinal = ?",
-      arguments: [db.lastInsertedRowID, task.id, task.generation, row.ordinal])
+    try db.run(
+      "UPDATE member SET object = ? WHERE task = ? AND generation = ? AND ordinal = ?",
+      [db.lastInsertedRowID, task.id, task.generation, row.ordinal])
   }
 
   private func open(_ found: Found, _ row: ObjectRow) throws(CacheFailure) -> SparseObject {
