@@ -40,7 +40,9 @@ struct ExchangeState: ~Copyable {
   private var end: Duration?
   private var phase = Phase.open
   private var head: AnswerHead?
-  private var pending: [UInt8] = []
+  /// What arrived and was not taken, as it came: it is put together on the reader's thread, not on the connections'.
+  private var pending: [ByteBuffer] = []
+  private var pendingCount = 0
   private var breakage: TransportFault?
   /// Set between a break and the closing of its connection: whether the client has reported the end meanwhile.
   private var endIsHeld: Bool?
@@ -71,11 +73,10 @@ struct ExchangeState: ~Copyable {
   }
 
   /// All bytes that are there; nil at the proper end.
-  mutating func takeBytes() -> Step<[UInt8]?> {
+  mutating func takeBytes() -> Step<[ByteBuffer]?> {
     if !pending.isEmpty {
-      let bytes = pending
-      pending = []
-      return .ready(bytes)
+      defer { dropPending() }
+      return .ready(pending)
     }
     switch phase {
     case .open: return .wait
@@ -111,11 +112,26 @@ struct ExchangeState: ~Copyable {
     return wake(now)
   }
 
-  mutating func received(_ bytes: ByteBufferView, now: Duration) -> ([CheckedContinuation<Void, Never>], isFull: Bool) {
-    guard case .open = phase else { return ([], false) }
-    pending.append(contentsOf: bytes)
-    watch.received(bytes.count, at: now)
-    return (wake(now), pending.count >= highWater)
+  mutating func received(_ bytes: ByteBuffer, now: Duration) -> ([CheckedContinuation<Void, Never>], isFull: Bool) {
+    guard case .open = phase, bytes.readableBytes > 0 else { return ([], false) }
+    add(bytes)
+    watch.received(bytes.readableBytes, at: now)
+    return (wake(now), pendingCount >= highWater)
+  }
+
+  private mutating func add(_ bytes: ByteBuffer) {
+    pendingCount += bytes.readableBytes
+    // A small piece may keep a whole buffer of a read alive: behind others, it is copied.
+    if bytes.readableBytes < HTTPExchange.smallPiece, let last = pending.indices.last {
+      pending[last].writeImmutableBuffer(bytes)
+    } else {
+      pending.append(bytes)
+    }
+  }
+
+  private mutating func dropPending() {
+    pending = []
+    pendingCount = 0
   }
 
   /// Keeps the promise until the reader has taken what is there. False when there is no need to.
@@ -155,11 +171,11 @@ struct ExchangeState: ~Copyable {
   mutating func fail(_ fault: TransportFault, now: Duration) -> Loose {
     guard case .open = phase else {
       // Nobody will come for the bytes any more.
-      if fault.kind == .cancelled { pending = [] }
+      if fault.kind == .cancelled { dropPending() }
       return Loose()
     }
     phase = .failed(breakage ?? fault)
-    if fault.kind == .cancelled { pending = [] }
+    if fault.kind == .cancelled { dropPending() }
     return letGo(now)
   }
 

@@ -23,13 +23,15 @@ struct AnswerHead: Hashable, Sendable {
 /// One request and its answer, which is pulled by one reader. Every wait has a deadline.
 ///
 /// Bytes are collected up to a mark, ``highWater`` unless given; then the connection is not read any more until the reader comes back.
-/// So a stream holds that much, one burst of reads (256 KiB), and, only when the server has closed already, what the
+/// So a stream holds that much, one burst of reads (256 KiB, of packages 1 MiB), and, only when the server has closed already, what the
 /// kernel still had.
 final class HTTPExchange: HTTPClientResponseDelegate, Sendable {
   typealias Response = Void
 
   /// 256 KiB: four reads of a connection. Less costs throughput for want of overlap, more only costs memory.
   static let highWater = 256 << 10
+  /// 16 KiB: copying less costs no more than keeping it apart.
+  static let smallPiece = 16 << 10
 
   private let state: Mutex<ExchangeState>
   private let place: String
@@ -81,9 +83,23 @@ final class HTTPExchange: HTTPClientResponseDelegate, Sendable {
       let (step, held) = state.withLock { state in (state.takeBytes(), state.releaseHold()) }
       held?.succeed()
       switch step {
-      case .ready(let bytes): return bytes
+      case .ready(let pieces): return pieces.map(Self.joined)
       case .failed(let fault): throw fault
       case .wait: await change(forHead: false)
+      }
+    }
+  }
+
+  /// The one copy on the way of a byte from the connection to its reader.
+  private static func joined(_ pieces: [ByteBuffer]) -> [UInt8] {
+    let count = pieces.reduce(0) { $0 + $1.readableBytes }
+    return [UInt8](unsafeUninitializedCapacity: count) { target, filled in
+      let target = UnsafeMutableRawBufferPointer(target)
+      for piece in pieces {
+        piece.withUnsafeReadableBytes { source in
+          UnsafeMutableRawBufferPointer(rebasing: target[filled...]).copyMemory(from: source)
+        }
+        filled += piece.readableBytes
       }
     }
   }
@@ -153,7 +169,7 @@ extension HTTPExchange {
   }
 
   func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
-    let (waiters, isFull) = state.withLock { $0.received(buffer.readableBytesView, now: Self.now()) }
+    let (waiters, isFull) = state.withLock { $0.received(buffer, now: Self.now()) }
     for waiter in waiters { waiter.resume() }
     guard isFull else { return task.eventLoop.makeSucceededVoidFuture() }
     let promise = task.eventLoop.makePromise(of: Void.self)
