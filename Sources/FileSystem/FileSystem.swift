@@ -100,6 +100,8 @@ public struct OpenFile: Hashable, Sendable {
     case none
     /// The content never changes: pages of earlier opens stay valid.
     case keep
+    /// The same from now on; pages of earlier opens may be wrong, and are dropped.
+    case renew
   }
 
   public let handle: HandleNumber

@@ -40,6 +40,7 @@ extension Operations {
       switch file.caching {
       case .none: information.direct_io = 1
       case .keep: information.keep_cache = 1
+      case .renew: break
       }
       // Where the opener is gone the kernel never tells of a release.
       if !reply.opened(information) { fileSystem.release(file.handle) }

@@ -43,7 +43,7 @@ extension MountedSystem {
 
   /// Walks through the package's results and compares everything with ``expect(_:)``.
   func expectPackage(_ when: String = "") async throws {
-    let outcome = try await shell("diff -r \"$R\" \"$D/expected\"", timeout: 120)
+    let outcome = try await shell("diff -rq \"$R\" \"$D/expected\"", timeout: 120)
     #expect(outcome.status == 0 && outcome.output.isEmpty, "\(when): \(outcome.output) \(outcome.errors)")
   }
 }

@@ -74,6 +74,19 @@ public final class SeekPoints: Sendable {
     }
   }
 
+  /// Forgets all of them, because what they were made from was wrong.
+  /// - Throws: `.io`.
+  func removeAll() throws(CacheFailure) {
+    try state.withLock { state throws(CacheFailure) in
+      guard try open(&state, makesFile: false), let row = state.row, let file = state.file else { return }
+      ftruncate(file.number, 0)
+      state = State()
+      try core.index.writeBlocking { db in
+        try db.execute(sql: "UPDATE points SET size = 0 WHERE id = ?", arguments: [row.id])
+      }
+    }
+  }
+
   private func append(_ bytes: [UInt8], to file: Descriptor, row: SeekPointsRow, _ state: inout State)
     throws(CacheFailure)
   {

@@ -20,6 +20,20 @@ extension SparseObject {
     }
   }
 
+  /// Gives up what is here because whoever decoded it found that it is wrong: what is free to fetch is dropped, what was paid for is
+  /// marked, as where ``complete(contentChecksum:)`` finds that. The seek points go with it.
+  public func reject(because reason: String) async throws(CacheFailure) {
+    try await OffPool.run { () throws(CacheFailure) in
+      let result: Result<Void, CacheFailure> = self.completion.withLock { _ in
+        Result { () throws(CacheFailure) in
+          guard !self.isComplete, let files = self.files else { return }
+          _ = try self.rejectContent(files, reason)
+        }
+      }
+      try result.get()
+    }
+  }
+
   /// Blocking.
   private func completeNow(_ contentChecksum: Checksum) throws(CacheFailure) {
     guard !isComplete, let files else { return }
@@ -27,7 +41,9 @@ extension SparseObject {
       throw CacheFailure(.io, "parts of \(identity.name) are missing")
     }
     let sums = try readAll(files, contentChecksum)
-    if let expected = identity.crc32, sums.content != expected { throw try rejectContent(files) }
+    if let expected = identity.crc32, sums.content != expected {
+      throw try rejectContent(files, "\(identity.name) does not match the checksum that it came with")
+    }
     var stamp: ObjectStamp?
     if identity.isBilled {
       try files.synchronize()
@@ -96,15 +112,16 @@ extension SparseObject {
   }
 
   /// Every block is what came, and the whole is not what the archive announced.
-  private func rejectContent(_ files: SparseFiles) throws(CacheFailure) -> CacheFailure {
-    let reason = "\(identity.name) does not match the checksum that it came with"
+  private func rejectContent(_ files: SparseFiles, _ reason: String) throws(CacheFailure) -> CacheFailure {
     let all = 0..<files.map.count
+    // Decoding can't go on from what may be wrong itself.
+    try seekPoints.removeAll()
     let damage = identity.isBilled ? CacheFailure(.damaged, reason) : nil
     if damage != nil {
       try noteDamage(reason)
     } else {
       try files.map.change(all) { _, _ throws(CacheFailure) in .write(nil) }
-      try noteLoss(of: Int64(size))
+      try noteLoss(of: presentBytes.bytes)
     }
     follow(state.withLock { $0.lose(all, damage: damage) })
     return CacheFailure(.damaged, reason)

@@ -54,7 +54,11 @@ public final class TaskEngine: Sendable {
         shelf.drop(task)
         changes.tell(task)
       },
-      isComplete: { shelf.drop($0) })
+      isComplete: { shelf.drop($0) },
+      isSpoilt: { task in
+        shelf.drop(task)
+        changes.tell(task)
+      })
     ranges = RangedFiles(
       cache: cache, ledger: ledger, arrears: arrears, caps: { inForce.caps }, tools: tools)
     desk = DownloadDesk(

@@ -76,7 +76,7 @@ final class DecodeRun: Sendable {
   // MARK: - the run
 
   private func perform() async {
-    var work = Work(size: file.size)
+    var work = Work(size: file.size, isPartly: begin != nil)
     do throws(FileSystemFailure) {
       try await decode(&work)
       work.endClaims()
@@ -86,6 +86,8 @@ final class DecodeRun: Sendable {
       }
     } catch {
       file.fail(work.claims, error)
+      // Before anybody is told, so that who then opens the file anew finds nothing of it.
+      if error.kind == .damaged { await file.reject(error) }
       state.update { $0.outcome = .failure(error) }
     }
     if let reader = work.reader { await file.end(reader) }
@@ -108,12 +110,15 @@ final class DecodeRun: Sendable {
     var held: [UInt8] = []
     /// Whether all has come, and is right.
     var isVerified = false
+    /// Whether some of the output was here before: then the checksum says nothing of what is here.
+    var isPartly: Bool
     /// Up to where output may be published.
     let lastBlock: UInt64
     let size: UInt64
 
-    init(size: UInt64) {
+    init(size: UInt64, isPartly: Bool) {
       self.size = size
+      self.isPartly = isPartly
       lastBlock = size == 0 ? 0 : (size - 1) / DecodeRun.blockSize * DecodeRun.blockSize
     }
 
@@ -139,6 +144,7 @@ final class DecodeRun: Sendable {
       if work.isVerified { return }
       guard let bytes = try await compressed(decoder, &work) else { throw file.cutOff }
       work.isVerified = try feed(bytes, decoder, &work) == .ended
+      if work.isVerified, !work.isPartly { file.noteProven() }
       let reached = decoder.produced / Self.seekPointSpacing
       if reached > points, file.size >= 2 * Self.seekPointSpacing, !work.isVerified {
         points = reached
@@ -261,10 +267,13 @@ final class DecodeRun: Sendable {
     let position = work.position
     work.position += UInt64(bytes.count)
     let end = position + UInt64(bytes.count)
+    var written = 0
+    defer { if written < bytes.count { work.isPartly = true } }
     while let claim = work.claims.first, claim.range.lowerBound < end {
       let from = max(position, claim.range.lowerBound)
       let to = min(end, claim.range.upperBound)
       if from < to {
+        written += Int(to - from)
         try claim.append(UnsafeRawBufferPointer(rebasing: bytes[Int(from - position)..<Int(to - position)]))
       }
       guard to == claim.range.upperBound else { return }

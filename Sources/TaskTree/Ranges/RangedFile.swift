@@ -19,6 +19,9 @@ struct RangeTools: Sendable {
   let hasChanged: @Sendable (TaskPath, PackageVersion) async -> Void
   /// Called when a member has arrived as a whole.
   let isComplete: @Sendable (TaskPath) -> Void
+  let spoilt = SpoiltFiles()
+  /// Called when content has turned out wrong of which the kernel may keep some.
+  let isSpoilt: @Sendable (TaskPath) -> Void
 }
 
 /// A member of a package whose content is fetched where it is read: one for all who have it open.
@@ -35,7 +38,7 @@ final class RangedFile: Sendable {
   let tools: RangeTools
   let source: any TaskSource
 
-  fileprivate struct State {
+  struct State {
     /// Where the content begins in the package, once its header has been read.
     var contentStart: UInt64?
     /// Somebody who reads the header at this moment.
@@ -46,9 +49,13 @@ final class RangedFile: Sendable {
     /// The check of the whole, once everything was here.
     var completion: Flight<Void>?
     var decoders: [DecodeRun] = []
+    /// That the content which came is wrong: whoever has read some of it gets no more.
+    var damage: FileSystemFailure?
+    /// Whether all that is here was compared with the checksum while it was decoded.
+    var isProven = false
   }
 
-  fileprivate let state: Mutex<State>
+  let state: Mutex<State>
 
   init(
     task: TaskPath, member: CachedMember, place: CachedPlace, version: PackageVersion, object: SparseObject,
@@ -111,19 +118,19 @@ final class RangedFile: Sendable {
     // Each round brings all that is missing, or fails. More than one is for blocks that turned out damaged, were brought by
     // somebody who gave up, or lay behind a header that was longer than expected.
     for _ in 0..<Self.rounds {
+      if let damage = state.withLock({ $0.damage }) { throw damage }
       if isBare || place.isStored {
         try await fetch(range, ahead: ahead)
       } else {
         try await decode(range, ahead: ahead)
       }
+      let end: SparseWait
       do throws(CacheFailure) {
-        switch try await object.wait(for: range) {
-        case .arrived: return
-        case .missing: continue
-        }
+        end = try await object.wait(for: range)
       } catch {
         throw explained(error)
       }
+      if end == .arrived { return try await proveIfWhole() }
     }
     throw lastFailure ?? FileSystemFailure(.inputOutput, "the content of \(name) does not come, whatever is tried")
   }
@@ -286,153 +293,5 @@ final class RangedFile: Sendable {
   private func seekPoint(before offset: UInt64) async -> SeekPoint? {
     let points = object.seekPoints
     return await Task(executorPreference: tools.executor) { try? points.nearest(atOrBefore: offset) }.value
-  }
-
-  /// Once everything is here it is checked as a whole, and becomes an ordinary file of the cache: once, whoever notices.
-  func completeIfWhole() async {
-    guard object.presentBytes.bytes == Int64(size) else { return }
-    // Told to whoever opens it next, and to the log.
-    try? await completed()
-  }
-
-  /// Waits until the content, all of which has been fetched, is checked.
-  /// - Throws: `.damaged`.
-  func completed() async throws(FileSystemFailure) {
-    let (flight, isMine) = state.withLock { state -> (Flight<Void>, Bool) in
-      if let flight = state.completion { return (flight, false) }
-      let flight = Flight<Void>()
-      state.completion = flight
-      return (flight, true)
-    }
-    if isMine { Task { flight.land(await complete()) } }
-    try await flight.value()
-  }
-
-  private func complete() async -> Result<Void, FileSystemFailure> {
-    do throws(CacheFailure) {
-      try await object.complete(contentChecksum: { crc32($0, continuing: $1) })
-      tools.isComplete(task)
-      return .success(())
-    } catch {
-      let failure = FileSystemFailure(error)
-      state.withLock { state in
-        state.completion = nil
-        state.failure = failure
-      }
-      tools.isComplete(task)
-      tools.logger.error("\(error.reason)", metadata: ["task": "\(task)", "file": "\(name)"])
-      return .failure(failure)
-    }
-  }
-}
-
-// MARK: - requests
-
-extension RangedFile {
-  var contentStart: UInt64? { state.withLock { $0.contentStart } }
-
-  /// Asks for bytes of the package that are not known; paid for, where that costs anything, and counted.
-  func request(from start: UInt64, to end: UInt64) async throws(FileSystemFailure) -> RangeReader {
-    let parts = tools.known.parts(of: start..<end, in: task, version)
-    let asked = parts.reduce(UInt64(0)) { sum, part in
-      if case .ask(let range) = part { return sum + range.upperBound - range.lowerBound }
-      return sum
-    }
-    guard asked > 0 else { return RangeReader(start..<end, parts: parts, request: Self.nothing) }
-    try await account.cover(ByteCount(Int64(clamping: asked)))
-    let package = try await tools.packages.package(of: task, from: source)
-    let (metrics, version) = (tools.metrics, version)
-    return RangeReader(start..<end, parts: parts) { (range) async throws(SourceFailure) in
-      metrics.count(.rangeRequests)
-      return try await package.bytes(.bytes(range), of: version)
-    }
-  }
-
-  private static let nothing: RangeReader.Request = { (_) async throws(SourceFailure) in
-    throw SourceFailure(.badAnswer, "nothing was to be asked for")
-  }
-
-  func next(_ reader: RangeReader, atMost limit: Int = .max) async throws(FileSystemFailure) -> ArraySlice<UInt8>? {
-    do throws(SourceFailure) {
-      let bytes = try await reader.next(atMost: limit)
-      tools.metrics.count(.bytesReceived, by: bytes?.count ?? 0)
-      return bytes
-    } catch {
-      throw await failure(error)
-    }
-  }
-
-  /// Ends a request, whatever becomes of it.
-  func end(_ reader: RangeReader) async {
-    tools.known.add(reader.leftOver, at: reader.position, of: task, version)
-    reader.cancel()
-    await account.note(reader.moved)
-  }
-
-  private func finishing(
-    _ reader: RangeReader, _ body: (RangeReader) async throws(FileSystemFailure) -> Void
-  ) async throws(FileSystemFailure) {
-    do throws(FileSystemFailure) {
-      try await body(reader)
-    } catch {
-      await end(reader)
-      throw error
-    }
-    await end(reader)
-  }
-
-  /// Reads the header in front of the content.
-  /// - Returns: the request, at the first byte of the content, with about so many bytes of it to come.
-  func requestAtHeader(with content: UInt64) async throws(FileSystemFailure) -> RangeReader {
-    let start = place.headerOffset
-    // The name stands in it once more, and most writers add some extra fields; asked for once more where that is too little.
-    var expected = RangedFile.fixedHeader + member.path.joined(separator: "/").utf8.count + RangedFile.usualExtra
-    while true {
-      let reader = try await request(from: start, to: min(place.limit, start + UInt64(expected) + content))
-      switch try await header(reader) {
-      case .content(let offset):
-        state.withLock { $0.contentStart = offset }
-        return reader
-      case .needs(let count):
-        await end(reader)
-        guard count > expected, start + UInt64(count) <= place.limit else {
-          throw FileSystemFailure(.damaged, "\(name): its header is cut off")
-        }
-        expected = count
-      }
-    }
-  }
-
-  /// APPNOTE 4.3.7.
-  private static let fixedHeader = 30
-  /// Timestamps, Unix ids and a Zip64 field.
-  private static let usualExtra = 80
-
-  private func header(_ reader: RangeReader) async throws(FileSystemFailure) -> LocalHeaderCheck.Reading {
-    var bytes: [UInt8] = []
-    var reading = LocalHeaderCheck.Reading.needs(Self.fixedHeader)
-    while case .needs(let count) = reading, let more = try await next(reader, atMost: max(1, count - bytes.count)) {
-      bytes += more
-      guard bytes.count >= count else { continue }
-      do throws(ArchiveFailure) {
-        reading = try LocalHeaderCheck.read(bytes[...], of: place)
-      } catch {
-        await end(reader)
-        throw FileSystemFailure(.damaged, "`\(name)`: \(error.reason)")
-      }
-    }
-    if case .content(let offset) = reading {
-      reader.giveBack(bytes[Int(offset - place.headerOffset)...])
-    }
-    return reading
-  }
-
-  /// Puts a failure of the source into our terms. Another version of the package is told to everybody concerned.
-  private func failure(_ failure: SourceFailure) async -> FileSystemFailure {
-    if failure.kind == .changed {
-      tools.packages.drop(task)
-      await tools.hasChanged(task, version)
-    }
-    return FileSystemFailure(failure)
   }
 }

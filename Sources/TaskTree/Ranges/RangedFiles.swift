@@ -71,8 +71,8 @@ final class RangedFiles: Sendable {
       task: order.task, member: member, place: place, version: version, object: object, source: order.source,
       account: account, tools: tools)
     return files.withLock { files in
-      // The same content, not one that was evicted meanwhile.
-      if let known = files[key]?.file, known.object === object { return known }
+      // The same content, not one that was evicted meanwhile, nor one that has turned out wrong.
+      if let known = files[key]?.file, known.object === object, !known.isSpoilt { return known }
       files = files.filter { $0.value.file != nil }
       files[key] = Kept(file: fresh)
       return fresh

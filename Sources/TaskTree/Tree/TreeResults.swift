@@ -76,7 +76,9 @@ extension TaskTreeFileSystem {
     }
     do throws(FileSystemFailure) {
       try await ranged.open()
-      return OpenFile(handle: try await handle(of: ranged), caching: .keep)
+      let handle = try await handle(of: ranged)
+      let hasWrongPages = ranged.tools.spoilt.take(member.ordinal, of: task)
+      return OpenFile(handle: handle, caching: hasWrongPages ? .renew : .keep)
     } catch {
       engine.refresh(task)
       throw error

@@ -1,0 +1,116 @@
+import Archives
+import FileSystem
+import ResultCache
+import Synchronization
+import Tasks
+
+// How a member's bytes are asked for: where its content begins, and what is known of it already.
+
+extension RangedFile {
+  var contentStart: UInt64? { state.withLock { $0.contentStart } }
+
+  /// Asks for bytes of the package that are not known; paid for, where that costs anything, and counted.
+  func request(from start: UInt64, to end: UInt64) async throws(FileSystemFailure) -> RangeReader {
+    let parts = tools.known.parts(of: start..<end, in: task, version)
+    let asked = parts.reduce(UInt64(0)) { sum, part in
+      if case .ask(let range) = part { return sum + range.upperBound - range.lowerBound }
+      return sum
+    }
+    guard asked > 0 else { return RangeReader(start..<end, parts: parts, request: Self.nothing) }
+    try await account.cover(ByteCount(Int64(clamping: asked)))
+    let package = try await tools.packages.package(of: task, from: source)
+    let (metrics, version) = (tools.metrics, version)
+    return RangeReader(start..<end, parts: parts) { (range) async throws(SourceFailure) in
+      metrics.count(.rangeRequests)
+      return try await package.bytes(.bytes(range), of: version)
+    }
+  }
+
+  private static let nothing: RangeReader.Request = { (_) async throws(SourceFailure) in
+    throw SourceFailure(.badAnswer, "nothing was to be asked for")
+  }
+
+  func next(_ reader: RangeReader, atMost limit: Int = .max) async throws(FileSystemFailure) -> ArraySlice<UInt8>? {
+    do throws(SourceFailure) {
+      let bytes = try await reader.next(atMost: limit)
+      tools.metrics.count(.bytesReceived, by: bytes?.count ?? 0)
+      return bytes
+    } catch {
+      throw await failure(error)
+    }
+  }
+
+  /// Ends a request, whatever becomes of it.
+  func end(_ reader: RangeReader) async {
+    tools.known.add(reader.leftOver, at: reader.position, of: task, version)
+    reader.cancel()
+    await account.note(reader.moved)
+  }
+
+  func finishing(
+    _ reader: RangeReader, _ body: (RangeReader) async throws(FileSystemFailure) -> Void
+  ) async throws(FileSystemFailure) {
+    do throws(FileSystemFailure) {
+      try await body(reader)
+    } catch {
+      await end(reader)
+      throw error
+    }
+    await end(reader)
+  }
+
+  /// Reads the header in front of the content.
+  /// - Returns: the request, at the first byte of the content, with about so many bytes of it to come.
+  func requestAtHeader(with content: UInt64) async throws(FileSystemFailure) -> RangeReader {
+    let start = place.headerOffset
+    // The name stands in it once more, and most writers add some extra fields; asked for once more where that is too little.
+    var expected = RangedFile.fixedHeader + member.path.joined(separator: "/").utf8.count + RangedFile.usualExtra
+    while true {
+      let reader = try await request(from: start, to: min(place.limit, start + UInt64(expected) + content))
+      switch try await header(reader) {
+      case .content(let offset):
+        state.withLock { $0.contentStart = offset }
+        return reader
+      case .needs(let count):
+        await end(reader)
+        guard count > expected, start + UInt64(count) <= place.limit else {
+          throw FileSystemFailure(.damaged, "\(name): its header is cut off")
+        }
+        expected = count
+      }
+    }
+  }
+
+  /// APPNOTE 4.3.7.
+  private static let fixedHeader = 30
+  /// Timestamps, Unix ids and a Zip64 field.
+  private static let usualExtra = 80
+
+  private func header(_ reader: RangeReader) async throws(FileSystemFailure) -> LocalHeaderCheck.Reading {
+    var bytes: [UInt8] = []
+    var reading = LocalHeaderCheck.Reading.needs(Self.fixedHeader)
+    while case .needs(let count) = reading, let more = try await next(reader, atMost: max(1, count - bytes.count)) {
+      bytes += more
+      guard bytes.count >= count else { continue }
+      do throws(ArchiveFailure) {
+        reading = try LocalHeaderCheck.read(bytes[...], of: place)
+      } catch {
+        await end(reader)
+        throw FileSystemFailure(.damaged, "`\(name)`: \(error.reason)")
+      }
+    }
+    if case .content(let offset) = reading {
+      reader.giveBack(bytes[Int(offset - place.headerOffset)...])
+    }
+    return reading
+  }
+
+  /// Puts a failure of the source into our terms. Another version of the package is told to everybody concerned.
+  private func failure(_ failure: SourceFailure) async -> FileSystemFailure {
+    if failure.kind == .changed {
+      tools.packages.drop(task)
+      await tools.hasChanged(task, version)
+    }
+    return FileSystemFailure(failure)
+  }
+}
