@@ -53,7 +53,9 @@ extension DownloadRun {
       case .directory(let directory) where Self.beginsThere(directory):
         return try publish(directory, of: version, into: writer)
       case .directory(let directory):
-        return try await takeOther(package, of: version, end: start == 0 ? end : nil, directory, into: writer, account)
+        let other = OtherPackage(
+          version: version, name: answer.name, start: start == 0 ? end : nil, directory: directory)
+        return try await takeOther(package, other, into: writer, account)
       case .needs(let earlier):
         let more = try await ask(package, .bytes(earlier..<start), of: version)
         guard !more.isWhole else { return try await takeWhole(more, into: writer, account) }
@@ -62,7 +64,8 @@ extension DownloadRun {
         end = before + end
         start = earlier
       case .notZip:
-        return try await takeOther(package, of: version, end: start == 0 ? end : nil, nil, into: writer, account)
+        let other = OtherPackage(version: version, name: answer.name, start: start == 0 ? end : nil, directory: nil)
+        return try await takeOther(package, other, into: writer, account)
       }
     }
   }
@@ -120,32 +123,39 @@ extension DownloadRun {
     }
   }
 
+  /// What is known of a package that is no zip from its first byte on.
+  private struct OtherPackage {
+    let version: PackageVersion
+    let name: String?
+    /// All of it, where its end was that.
+    let start: [UInt8]?
+    let directory: ZipDirectory?
+  }
+
   /// A package that is no zip from its first byte on: other archives, and damaged zips, come as a whole; a zip with something
   /// before it is one all the same; everything else is a file that can be read at any place.
   private func takeOther(
-    _ package: any TaskPackage, of version: PackageVersion, end: [UInt8]?, _ directory: ZipDirectory?,
-    into writer: DownloadWriter, _ account: PurchaseAccount
+    _ package: any TaskPackage, _ other: OtherPackage, into writer: DownloadWriter, _ account: PurchaseAccount
   ) async throws(FileSystemFailure) -> StoredResults {
-    var (start, name): ([UInt8], String?) = (end ?? [], nil)
+    let version = other.version
+    var start = other.start ?? []
     let length = UInt64(version.size.bytes)
-    var wanted = end == nil ? min(length, UInt64(PackageRecognizer.usualStart)) : 0
+    var wanted = other.start == nil ? min(length, UInt64(PackageRecognizer.usualStart)) : 0
     while wanted > UInt64(start.count) {
       let answer = try await ask(package, .bytes(UInt64(start.count)..<wanted), of: version)
       guard !answer.isWhole else { return try await takeWhole(answer, into: writer, account) }
       start += try await all(of: answer)
-      name = answer.name
       if case .needs(let more) = PackageRecognizer.read(start, isWhole: UInt64(start.count) >= length) {
         wanted = min(length, UInt64(more))
       }
     }
-    switch (PackageRecognizer.kind(start: start, isWhole: UInt64(start.count) >= length), directory) {
+    switch (PackageRecognizer.kind(start: start, isWhole: UInt64(start.count) >= length), other.directory) {
     case (.archive, _), (.zip, nil):
       return try await takeWhole(try await ask(package, .whole, of: version), into: writer, account)
     case (_, let directory?):
       return try publish(directory, of: version, into: writer)
     case (.plain, nil):
-      if name == nil, length > 0 { name = try await ask(package, .bytes(0..<1), of: version).name }
-      return try publish(fileName(name), of: version, into: writer)
+      return try publish(fileName(other.name), of: version, into: writer)
     }
   }
 
