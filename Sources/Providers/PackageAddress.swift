@@ -78,6 +78,11 @@ actor PackageAddress {
     }
   }
 
+  /// How many wait for another address just now.
+  var waiting: Int {
+    get async { await renewals.waiting(for: current.generation) }
+  }
+
   private func adopt(_ url: SignedURL, after old: PackageLease) -> PackageLease {
     let lease = PackageLease(url, after: old, date: date(), now: clock.now())
     current = lease

@@ -11,7 +11,7 @@ struct PackageOpening: Sendable {
 /// Opens bodies at a package's store: asks again, with pauses, for what may pass, and renews the address as needed.
 final class PackageOpener: Sendable {
   let subject: String
-  private let address: PackageAddress
+  let address: PackageAddress
   private let store: StoreClient
   private let network: NetworkSettings
   private let clock: SourceClock

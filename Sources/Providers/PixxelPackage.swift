@@ -6,7 +6,7 @@ import Tasks
 /// The store sees the signed address and nothing else: no key, no HEAD. Where it tells no validator, see
 /// ``PackageVersion/isValidated``.
 public final class PixxelPackage: TaskPackage {
-  private let opener: PackageOpener
+  let opener: PackageOpener
   /// Some stores (Azure's) know no suffix ranges: one refusal is enough.
   private let knowsNoSuffixes = Mutex(false)
 

@@ -147,8 +147,9 @@ import Testing
       }
     }
     let bench = try PixxelBench(port: server.port)
-    let package = try await bench.package().get()
+    let package = try #require(try await bench.package().get() as? PixxelPackage)
     let callers = (0..<3).map { _ in Task { try await package.bytes(.bytes(0..<2), of: nil) } }
+    while await package.opener.address.waiting < 3 { await Task.yield() }
     try await eventually { server.requests.filter { $0.method == "PUT" }.count == 2 }
     callers[0].cancel()
     let failure = await #expect(throws: SourceFailure.self) { try await callers[0].value }
