@@ -71,13 +71,29 @@ let package = Package(
     .executableTarget(
       name: "ArchiveBenchmarks", dependencies: ["Archives"], path: "Tests/Benchmarks/ArchiveBenchmarks",
       swiftSettings: settings),
+    .target(
+      name: "EvictionTraces", dependencies: ["ResultCache", "Tasks", "TestSupport"],
+      path: "Tests/Benchmarks/EvictionTraces", swiftSettings: settings),
+    .executableTarget(
+      name: "EvictionBenchmarks", dependencies: ["EvictionTraces"], path: "Tests/Benchmarks/EvictionBenchmarks",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "SparseBenchmarks", dependencies: ["Archives", "ResultCache", "Tasks", logging],
+      path: "Tests/Benchmarks/SparseBenchmarks", swiftSettings: settings),
+    .executableTarget(
+      name: "EstimateBenchmarks", dependencies: ["APISimulator", "Budget", "Tasks", "TestSupport"],
+      path: "Tests/Benchmarks/EstimateBenchmarks", swiftSettings: settings),
+    // Buys things and is killed at its system calls: the tests of the ledger start it.
+    .executableTarget(
+      name: "LedgerHelper", dependencies: ["Budget", "Tasks", "TestSupport", logging], path: "Tests/LedgerHelper",
+      swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
     tests("TasksTests", ["Tasks"]),
     tests("FileSystemTests", ["FileSystem"]),
     tests("FuseBridgeTests", ["FuseBridge", "FileSystem", "CFuse", "TestSupport", logging]),
     tests("ArchivesTests", ["Archives", "Tasks", "TestSupport"]),
-    tests("BudgetTests", ["Budget", "Tasks", "TestSupport", grdb]),
-    tests("ResultCacheTests", ["ResultCache", "Tasks", "TestSupport", grdb, logging]),
+    tests("BudgetTests", ["Budget", "LedgerHelper", "Tasks", "TestSupport", grdb, logging]),
+    tests("ResultCacheTests", ["ResultCache", "Tasks", "EvictionTraces", "TestSupport", grdb, logging]),
     tests("ProvidersTests", ["Providers", "Tasks", "TestSupport", "APISimulator", logging] + httpClient),
     tests("APISimulatorTests", ["APISimulator", "TestSupport"]),
     tests(

@@ -3,8 +3,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Real indexers and thumbnailers let loose on a mount; the simulator's counters say whether any of them cost something. Each test
-/// says what is missing where its program is not installed.
+// Real indexers and thumbnailers let loose on a mount; the simulator's counters say whether any of them cost something. Each test
+// says what is missing where its program is not installed.
 @Suite("Crawlers", .serialized)
 struct CrawlerTests {
   private let screenplay = SampleFiles.task()
@@ -57,7 +57,7 @@ struct CrawlerTests {
       for name in ["tumblerd", "tracker-extract", "localsearch-3", "baloo_file"] {
         let outcome = try await system.shell(
           """
-          cp /bin/cat $D/\(name); $D/\(name) $M/screenplay/*/results/merged.xlsx; $D/\(name) $R/bands/B2.tif
+          cp /bin/cat $D/\(name); $D/\(name) $M/screenplay/\(SampleFiles.id)/results/noise.bin; $D/\(name) $R/bands/B2.tif
           cp "$(command -v find)" $D/x-\(name); mkdir -p $D/f; cp "$(command -v find)" $D/f/\(name); $D/f/\(name) $M -type f
           """)
         #expect(outcome.errors.contains("Permission denied"), "\(name): \(outcome.errors)")

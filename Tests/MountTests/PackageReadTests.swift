@@ -90,6 +90,22 @@ struct PackageReadTests {
     }
   }
 
+  @Test("Copying many small files takes few requests, and moves each byte once")
+  func smallFiles() async throws {
+    let files = (100..<400).map { number in
+      number.isMultiple(of: 3)
+        ? PackageFiles.noise("d/f\(number).bin", 9_000, seed: UInt64(number))
+        : PackageFiles.text("d/f\(number).csv", 20_000, seed: UInt64(number))
+    }.sorted { String(decoding: $0.name, as: UTF8.self) < String(decoding: $1.name, as: UTF8.self) }
+    try await MountedSystem.with(package: .zip(files)) { system in
+      try system.expect(files)
+      let copied = try await system.shell("rsync -a $R/ $D/copy && diff -r $D/copy $D/expected")
+      #expect(copied.status == 0 && copied.output.isEmpty, "\(copied.errors)")
+      #expect(system.simulator.counters().total.get < 60, "\(system.simulator.counters().total.get)")
+      #expect(system.tally.bytesSentTwice == 0, "\(system.tally.overlaps)")
+    }
+  }
+
   @Test(
     "A compressed file can be read at any place, backwards too, and its end without its beginning after an eviction")
   func seeking() async throws {

@@ -13,7 +13,8 @@ struct NodeTableTests {
   func stable() throws {
     // Fixed numbers: a change of the hash would give every file of every user a new identity.
     #expect(Node.readme.inode == InodeNumber(Self.fnv("README.txt")))
-    #expect(Node.resultFile(try task("x"), ["a", "b"], .only).inode == InodeNumber(Self.fnv("screenplay/x/results/a/b")))
+    #expect(
+      Node.resultFile(try task("x"), ["a", "b"], .only).inode == InodeNumber(Self.fnv("screenplay/x/results/a/b")))
     #expect(Node.root.inode == .root)
   }
 

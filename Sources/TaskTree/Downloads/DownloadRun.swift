@@ -141,16 +141,11 @@ struct DownloadRun: Sendable {
     }
   }
 
-  /// Reserves. A refusal may only mean that no API has told yet that another day has begun: then one is asked, which is free.
+  /// Reserves. Where the machine's clock alone says that another day or month has begun, an API is asked first, which is free: it
+  /// tells the time along with its answer.
   func account(for request: PurchaseRequest) async throws(FileSystemFailure) -> PurchaseAccount {
-    do throws(FileSystemFailure) {
-      return try await reserved(request)
-    } catch {
-      guard error.kind == .budgetExceeded, !settings.hasAPITime() else { throw error }
-      _ = try? await order.source.status(of: order.task)
-      guard settings.hasAPITime() else { throw error }
-      return try await reserved(request)
-    }
+    if isBilled, (try? await ledger.wantsVouchedTime()) == true { _ = try? await order.source.status(of: order.task) }
+    return try await reserved(request)
   }
 
   private func reserved(_ request: PurchaseRequest) async throws(FileSystemFailure) -> PurchaseAccount {

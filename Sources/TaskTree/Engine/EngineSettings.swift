@@ -9,14 +9,9 @@ public struct EngineSettings: Sendable {
   public var crawlers: [String]
   /// How names that do not say their charset are read.
   public var nameCharset: NameCharset
-  /// Whether an API has told the time in this run: until then the ledger opens no new day by the machine's clock alone.
-  public var hasAPITime: @Sendable () -> Bool
 
-  public init(
-    statusTimeToLive: Duration = .seconds(1), crawlers: [String] = [], nameCharset: NameCharset = .automatic,
-    hasAPITime: @escaping @Sendable () -> Bool = { true }
-  ) {
-    self.hasAPITime = hasAPITime
+  public init(statusTimeToLive: Duration = .seconds(1), crawlers: [String] = [], nameCharset: NameCharset = .automatic)
+  {
     self.statusTimeToLive = statusTimeToLive
     self.crawlers = crawlers
     self.nameCharset = nameCharset

@@ -48,7 +48,7 @@ public final class TaskEngine: Sendable {
     let tools = RangeTools(
       packages: packages, known: known, executor: try BlockingExecutor.forRanges(),
       spoolDirectory: cache.spoolDirectory,
-      metrics: metrics, logger: logger,
+      closing: ClosingAccounts(), metrics: metrics, logger: logger,
       hasChanged: { task, version in
         try? await cache.dropPackage(of: task, version: version)
         shelf.drop(task)
@@ -97,6 +97,7 @@ public final class TaskEngine: Sendable {
   /// Ends: no more downloads begin, those that run may end within `grace`, then they are broken off.
   public func shutdown(grace: Duration) async {
     await desk.close(waiting: grace)
+    await ranges.settle()
     await cache.settle()
   }
 

@@ -1,3 +1,4 @@
+import FileSystem
 import Synchronization
 import Tasks
 
@@ -24,24 +25,77 @@ final class KnownPieces: Sendable {
     let version: PackageVersion
   }
 
-  /// 8 MiB for all packages: some hundred ends.
+  /// 8 MiB for all packages: some hundred ends, and what is fetched ahead of a few walks.
   private static let limit = 8 << 20
+
+  private struct Coming: Sendable {
+    let number: Int
+    let range: Range<UInt64>
+    let flight: Flight<Void>
+  }
 
   private struct Content {
     var pieces: [Key: [Piece]] = [:]
+    /// In the order in which they came: the oldest go first.
+    var order: [(key: Key, size: Int)] = []
     var size = 0
+    /// What is being fetched ahead.
+    var coming: [Key: [Coming]] = [:]
+    var last = 0
+
+    mutating func add(_ piece: Piece, _ key: Key) {
+      pieces[key, default: []].append(piece)
+      order.append((key, piece.bytes.count))
+      size += piece.bytes.count
+      while size > limit, let oldest = order.first {
+        order.removeFirst()
+        pieces[oldest.key]?.removeFirst()
+        if pieces[oldest.key]?.isEmpty == true { pieces[oldest.key] = nil }
+        size -= oldest.size
+      }
+    }
   }
 
   private let content = Mutex(Content())
 
   func add(_ bytes: some Collection<UInt8>, at offset: UInt64, of task: TaskPath, _ version: PackageVersion) {
     guard !bytes.isEmpty else { return }
+    let piece = Piece(offset: offset, bytes: Array(bytes))
+    content.withLock { $0.add(piece, Key(task: task, version: version)) }
+  }
+
+  // MARK: - fetching ahead
+
+  /// Lets others wait for a range that the caller fetches.
+  func announce(_ range: Range<UInt64>, of task: TaskPath, _ version: PackageVersion) -> Int {
     content.withLock { content in
-      if content.size + bytes.count > Self.limit { content = Content() }
-      content.pieces[Key(task: task, version: version), default: []].append(
-        Piece(offset: offset, bytes: Array(bytes)))
-      content.size += bytes.count
+      content.last += 1
+      content.coming[Key(task: task, version: version), default: []].append(
+        Coming(number: content.last, range: range, flight: Flight()))
+      return content.last
     }
+  }
+
+  /// What was announced has come and been added, or won't.
+  func arrived(_ number: Int, of task: TaskPath, _ version: PackageVersion) {
+    let flight = content.withLock { content -> Flight<Void>? in
+      let key = Key(task: task, version: version)
+      let coming = content.coming[key]?.first { $0.number == number }
+      content.coming[key]?.removeAll { $0.number == number }
+      if content.coming[key]?.isEmpty == true { content.coming[key] = nil }
+      return coming?.flight
+    }
+    flight?.land(.success(()))
+  }
+
+  /// Waits until nothing of a range is on its way here.
+  /// - Throws: `.interrupted`.
+  func settled(_ range: Range<UInt64>, of task: TaskPath, _ version: PackageVersion) async throws(FileSystemFailure) {
+    let key = Key(task: task, version: version)
+    let flights = content.withLock { content in
+      (content.coming[key] ?? []).filter { $0.range.overlaps(range) }.map(\.flight)
+    }
+    for flight in flights { try await flight.value() }
   }
 
   /// What a range is put together from, in order.

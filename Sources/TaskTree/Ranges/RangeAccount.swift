@@ -25,6 +25,10 @@ actor RangeAccount {
   private var moved = ByteCount.zero
   /// Of the bytes that came, each request rounded up by itself.
   private var cost = Dollars.zero
+  /// Requests that are under way.
+  private var active = 0
+  /// Whether nobody reads any more: the account is closed once nothing is under way.
+  private var isClosing = false
 
   /// - Parameter request: what the open may move at most, exactly.
   init(
@@ -39,19 +43,21 @@ actor RangeAccount {
     self.logger = logger
   }
 
-  private var isFree: Bool { request.price.isFree }
+  nonisolated var isFree: Bool { request.price.isFree }
 
   /// Puts aside what the open asks for.
   /// - Throws: `.budgetExceeded`; then nothing may be requested.
   func open() async throws(FileSystemFailure) {
+    isClosing = false
     guard !isFree, reservations.isEmpty else { return }
     try await reserve(request.expected.bytes)
   }
 
-  /// To be called before a request for so many bytes leaves.
+  /// To be called before a request for so many bytes leaves; each is followed by one ``note(_:)``.
   /// - Throws: `.budgetExceeded`.
   func cover(_ bytes: ByteCount) async throws(FileSystemFailure) {
     guard !isFree else { return }
+    active += 1
     promised += bytes
     let missing = promised - reserved
     guard missing > .zero else { return }
@@ -59,27 +65,42 @@ actor RangeAccount {
       try await reserve(missing)
     } catch {
       promised = promised - bytes
+      await ended()
       throw error
     }
   }
 
   /// A request has ended, after so many bytes.
-  func note(_ bytes: ByteCount) {
+  func note(_ bytes: ByteCount) async {
+    guard !isFree else { return }
     moved += bytes
     cost += request.price.charge(for: bytes)
+    await ended()
+  }
+
+  private func ended() async {
+    active -= 1
+    if active == 0, isClosing { await settle() }
+  }
+
+  /// Nobody reads any more: closes the account as soon as nothing is under way.
+  func close() async {
+    isClosing = true
+    if active == 0 { await settle() }
   }
 
   /// How many bytes may be fetched ahead of a reader; nil for any number.
   func readAheadLimit() async -> UInt64? {
     guard !isFree else { return nil }
-    guard let left = try? await ledger.budgetLeft(for: request.task, caps: caps()) else { return nil }
+    guard let left = try? await ledger.budgetLeft(for: request.task, continuing: reservations.first, caps: caps())
+    else { return nil }
     let share = max(0, left.microDollars / Self.shareForReadAhead)
     let price = max(1, request.price.dollars.microDollars)
     let (bytes, overflow) = share.multipliedReportingOverflow(by: 1_000_000_000)
     return UInt64((overflow ? .max : bytes) / price)
   }
 
-  /// Closes the account: what moved is what was charged.
+  /// What moved is what was charged.
   func settle() async {
     var (bytesLeft, costLeft) = (moved, cost)
     let open = reservations

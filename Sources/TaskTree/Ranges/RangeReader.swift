@@ -18,10 +18,15 @@ final class RangeReader {
   private(set) var position: UInt64
   /// Where the range ends.
   let end: UInt64
+  /// Whether the ledger expects to be told what it moved.
+  let isCovered: Bool
   /// What came over the network so far.
   private(set) var moved = ByteCount.zero
 
-  init(_ range: Range<UInt64>, parts: [KnownPieces.Part], request: @escaping Request) {
+  init(
+    _ range: Range<UInt64>, parts: [KnownPieces.Part], isCovered: Bool = false, request: @escaping Request
+  ) {
+    self.isCovered = isCovered
     position = range.lowerBound
     end = range.upperBound
     self.parts = parts[...]

@@ -4,23 +4,24 @@ import ResultCache
 import Synchronization
 import Tasks
 
-// How a member's bytes are asked for: where its content begins, and what is known of it already.
+// What a file asks of its package, and of those who have asked before.
 
 extension RangedFile {
   var contentStart: UInt64? { state.withLock { $0.contentStart } }
 
   /// Asks for bytes of the package that are not known; paid for, where that costs anything, and counted.
   func request(from start: UInt64, to end: UInt64) async throws(FileSystemFailure) -> RangeReader {
+    try await tools.known.settled(start..<end, of: task, version)
     let parts = tools.known.parts(of: start..<end, in: task, version)
     let asked = parts.reduce(UInt64(0)) { sum, part in
       if case .ask(let range) = part { return sum + range.upperBound - range.lowerBound }
       return sum
     }
     guard asked > 0 else { return RangeReader(start..<end, parts: parts, request: Self.nothing) }
-    try await account.cover(ByteCount(Int64(clamping: asked)))
     let package = try await tools.packages.package(of: task, from: source)
+    try await account.cover(ByteCount(Int64(clamping: asked)))
     let (metrics, version) = (tools.metrics, version)
-    return RangeReader(start..<end, parts: parts) { (range) async throws(SourceFailure) in
+    return RangeReader(start..<end, parts: parts, isCovered: true) { (range) async throws(SourceFailure) in
       metrics.count(.rangeRequests)
       return try await package.bytes(.bytes(range), of: version)
     }
@@ -28,6 +29,31 @@ extension RangedFile {
 
   private static let nothing: RangeReader.Request = { (_) async throws(SourceFailure) in
     throw SourceFailure(.badAnswer, "nothing was to be asked for")
+  }
+
+  /// Fetches a part of the package that somebody who walks through it will want next. Only where that costs nothing.
+  func fetchAhead(_ range: Range<UInt64>) {
+    guard account.isFree else { return }
+    for case .ask(let missing) in tools.known.parts(of: range, in: task, version) {
+      let number = tools.known.announce(missing, of: task, version)
+      Task(executorPreference: tools.executor) { [self] in
+        await bringKnown(missing)
+        tools.known.arrived(number, of: task, version)
+      }
+    }
+  }
+
+  /// Whoever wants these bytes asks for them himself where this fails, and learns why.
+  private func bringKnown(_ range: Range<UInt64>) async {
+    guard let package = try? await tools.packages.package(of: task, from: source) else { return }
+    tools.metrics.count(.rangeRequests)
+    guard let answer = try? await package.bytes(.bytes(range), of: version), !answer.isWhole else { return }
+    var position = range.lowerBound
+    while let bytes = try? await answer.stream.next() {
+      tools.metrics.count(.bytesReceived, by: bytes.count)
+      tools.known.add(bytes, at: position, of: task, version)
+      position += UInt64(bytes.count)
+    }
   }
 
   func next(_ reader: RangeReader, atMost limit: Int = .max) async throws(FileSystemFailure) -> ArraySlice<UInt8>? {
@@ -44,7 +70,7 @@ extension RangedFile {
   func end(_ reader: RangeReader) async {
     tools.known.add(reader.leftOver, at: reader.position, of: task, version)
     reader.cancel()
-    await account.note(reader.moved)
+    if reader.isCovered { await account.note(reader.moved) }
   }
 
   func finishing(

@@ -13,6 +13,7 @@ struct RangeTools: Sendable {
   let executor: BlockingExecutor
   /// On the cache's disk, for what has to be collected before it can be decoded.
   let spoolDirectory: String
+  let closing: ClosingAccounts
   let metrics: Metrics
   let logger: Logger
   /// Called when the store has another version of a task's package than the cache.
@@ -108,7 +109,7 @@ final class RangedFile: Sendable {
     }
     guard let ended else { return }
     for run in ended { run.cancel() }
-    Task { [account] in await account.settle() }
+    tools.closing.close(account)
   }
 
   // MARK: - reading
@@ -139,159 +140,17 @@ final class RangedFile: Sendable {
 
   var name: String { member.path.joined(separator: "/") }
 
-  private var lastFailure: FileSystemFailure? { state.withLock { $0.failure } }
+  var lastFailure: FileSystemFailure? { state.withLock { $0.failure } }
 
   /// The failure of the fetch that the cache tells of, or the cache's own.
-  private func explained(_ failure: CacheFailure) -> FileSystemFailure {
+  func explained(_ failure: CacheFailure) -> FileSystemFailure {
     if failure.kind != .cancelled, let known = lastFailure, known.reason == failure.reason { return known }
     return FileSystemFailure(failure)
-  }
-
-  // MARK: - stored content
-
-  private func fetch(_ range: Range<UInt64>, ahead: UInt64) async throws(FileSystemFailure) {
-    let horizon = range.lowerBound..<min(size, range.upperBound + ahead)
-    guard let first = object.missing(in: horizon).first?.lowerBound,
-      let wanted = ReadAhead.fetch(
-        range, ahead: ahead, firstMissing: max(first, range.lowerBound), size: size)
-    else { return }
-    let claims: [SparseClaim]
-    do throws(CacheFailure) {
-      claims = try await object.claim(wanted)
-    } catch {
-      throw explained(error)
-    }
-    for claim in claims {
-      Task(executorPreference: tools.executor) { await self.bring(claim) }
-    }
-  }
-
-  /// Fetches what was claimed; whoever waits for it learns how that went.
-  private func bring(_ claim: SparseClaim) async {
-    do throws(FileSystemFailure) {
-      try await copy(into: claim)
-      claim.finish()
-    } catch {
-      fail([claim], error)
-    }
-    await completeIfWhole()
-  }
-
-  private func copy(into claim: SparseClaim) async throws(FileSystemFailure) {
-    guard let start = try await locatedStart() else { return try await copyFromHeader(into: claim) }
-    let reader = try await request(from: start + claim.range.lowerBound, to: start + claim.range.upperBound)
-    try await finishing(reader) { (reader) async throws(FileSystemFailure) in
-      try await pour(reader, into: claim)
-      guard reader.position == reader.end else { throw cutOff }
-    }
-  }
-
-  /// Where the content begins; nil where it is this caller's to find out, by ``copyFromHeader(into:)``.
-  private func locatedStart() async throws(FileSystemFailure) -> UInt64? {
-    let (known, flight) = state.withLock { state -> (UInt64?, Flight<UInt64>?) in
-      if let start = state.contentStart { return (start, nil) }
-      if let flight = state.locating { return (nil, flight) }
-      state.locating = Flight()
-      return (nil, nil)
-    }
-    if let known { return known }
-    return try await flight?.value()
-  }
-
-  private func located(_ result: Result<UInt64, FileSystemFailure>) {
-    let flight = state.withLock { state in
-      defer { state.locating = nil }
-      if case .success(let start) = result { state.contentStart = start }
-      return state.locating
-    }
-    flight?.land(result)
-  }
-
-  /// The header and what follows it in one request, where that is wanted. What does not fit, since the header was longer than
-  /// expected, is asked for by whoever waits for it.
-  private func copyFromHeader(into claim: SparseClaim) async throws(FileSystemFailure) {
-    let isAtStart = claim.range.lowerBound == 0
-    let reader: RangeReader
-    do throws(FileSystemFailure) {
-      reader = try await requestAtHeader(with: isAtStart ? claim.range.upperBound : 0)
-      located(.success(reader.position))
-    } catch {
-      located(.failure(error))
-      throw error
-    }
-    try await finishing(reader) { (reader) async throws(FileSystemFailure) in
-      if isAtStart { try await pour(reader, into: claim) }
-    }
-    if !isAtStart { try await copy(into: claim) }
-  }
-
-  private func pour(_ reader: RangeReader, into claim: SparseClaim) async throws(FileSystemFailure) {
-    var left = claim.range.upperBound - claim.range.lowerBound
-    while left > 0, let bytes = try await next(reader, atMost: Int(clamping: left)) {
-      do {
-        try bytes.withUnsafeBytes { try claim.append($0) }
-      } catch {
-        throw FileSystemFailure(any: error)
-      }
-      left -= UInt64(bytes.count)
-    }
-  }
-
-  var cutOff: FileSystemFailure {
-    FileSystemFailure(.damaged, "\(name): the package ends before the content does")
   }
 
   func fail(_ claims: [SparseClaim], _ failure: FileSystemFailure) {
     state.withLock { $0.failure = failure }
     let kind: CacheFailure.Kind = failure.kind == .noSpace ? .noSpace : .io
     for claim in claims { claim.fail(CacheFailure(kind, failure.reason)) }
-  }
-
-  // MARK: - compressed content
-
-  private func decode(_ range: Range<UInt64>, ahead: UInt64) async throws(FileSystemFailure) {
-    let wanted = min(size, range.upperBound + ahead)
-    guard let missing = object.missing(in: range).first else {
-      // Here, or coming: then only what is ahead is of interest, to the run that is about there.
-      let runs = state.withLock { $0.decoders.filter { !$0.isOver && $0.position <= wanted } }
-      runs.max { $0.position < $1.position }?.want(upTo: wanted)
-      return
-    }
-    // nil where what was missing has come meanwhile: the caller looks again.
-    guard let run = await decoder(for: max(range.lowerBound, missing.lowerBound)) else { return }
-    run.want(upTo: wanted)
-    try await run.reached(range.upperBound)
-  }
-
-  /// The run that comes past an offset soonest: one that is under way, or one that begins at a seek point, or at the start.
-  private func decoder(for offset: UInt64) async -> DecodeRun? {
-    let block = offset / UInt64(SparseObject.blockSize) * UInt64(SparseObject.blockSize)
-    func nearest(_ state: inout State) -> DecodeRun? {
-      state.decoders.removeAll { $0.isOver }
-      return state.decoders.filter { $0.position <= block }.max { $0.position < $1.position }
-    }
-    let known = state.withLock { nearest(&$0) }
-    if let known, block - known.position < DecodeRun.seekPointSpacing { return known }
-    let point = block >= DecodeRun.seekPointSpacing ? await seekPoint(before: block) : nil
-    let fresh = DecodeRun(self, from: point)
-    // In one step: of several who come at the same moment one begins, and the others follow it. A run that has just gone past
-    // the offset has brought it.
-    let (run, superfluous) = state.withLock { state -> (DecodeRun?, DecodeRun?) in
-      if let run = nearest(&state), point.map({ $0.produced <= run.position }) ?? true { return (run, nil) }
-      if object.missing(in: offset..<min(size, offset + 1)).isEmpty { return (nil, nil) }
-      state.decoders.append(fresh)
-      // Each holds a window and a connection: the oldest gives way, and begins again at a seek point if it is wanted.
-      return (fresh, state.decoders.count > Self.decoderLimit ? state.decoders.removeFirst() : nil)
-    }
-    superfluous?.cancel()
-    if run === fresh { fresh.start() }
-    return run
-  }
-
-  private static let decoderLimit = 4
-
-  private func seekPoint(before offset: UInt64) async -> SeekPoint? {
-    let points = object.seekPoints
-    return await Task(executorPreference: tools.executor) { try? points.nearest(atOrBefore: offset) }.value
   }
 }

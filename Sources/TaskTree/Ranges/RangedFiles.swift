@@ -29,6 +29,7 @@ final class RangedFiles: Sendable {
   }
 
   private let files = Mutex<[Key: Kept]>([:])
+  private let walks = Mutex<[TaskPath: WalkAhead]>([:])
   private let cache: ResultCache
   private let ledger: Ledger
   private let arrears: LedgerArrears
@@ -44,6 +45,13 @@ final class RangedFiles: Sendable {
     self.arrears = arrears
     self.caps = caps
     self.tools = tools
+  }
+
+  /// Waits until the ledger knows what everything that was open has cost.
+  func settle() async {
+    let open = files.withLock { $0.values.compactMap(\.file) }
+    for file in open { await file.account.settle() }
+    await tools.closing.wait()
   }
 
   /// The file of a member, which the caller opens and closes.
@@ -70,12 +78,32 @@ final class RangedFiles: Sendable {
     let fresh = RangedFile(
       task: order.task, member: member, place: place, version: version, object: object, source: order.source,
       account: account, tools: tools)
+    if let ahead = ahead(of: place, in: listing, order.task) { fresh.fetchAhead(ahead) }
     return files.withLock { files in
       // The same content, not one that was evicted meanwhile, nor one that has turned out wrong.
       if let known = files[key]?.file, known.object === object, !known.isSpoilt { return known }
       files = files.filter { $0.value.file != nil }
       files[key] = Kept(file: fresh)
       return fresh
+    }
+  }
+}
+
+extension RangedFiles {
+  /// As many packages are walked through at once; beyond, the walks begin anew.
+  private static let walkLimit = 100
+
+  /// What of a package is worth fetching now that one of its files is opened.
+  private func ahead(of place: CachedPlace, in listing: CachedListing, _ task: TaskPath) -> Range<UInt64>? {
+    guard place.limit > place.headerOffset else { return nil }
+    return walks.withLock { walks in
+      if walks.count >= Self.walkLimit, walks[task] == nil { walks.removeAll() }
+      // The last file's end is looked for only where something is to be fetched.
+      guard let ahead = walks[task, default: WalkAhead()].note(place.headerOffset..<place.limit, limit: .max) else {
+        return nil
+      }
+      let end = listing.members.reduce(UInt64(0)) { max($0, $1.place?.limit ?? 0) }
+      return ahead.lowerBound < end ? ahead.clamped(to: 0..<end) : nil
     }
   }
 }
@@ -107,5 +135,33 @@ final class RangedHandle: Sendable {
     let wanted = ahead.withLock { $0.note(range) }
     try await file.read(range, ahead: min(wanted, limit ?? .max))
     return Int(range.upperBound - range.lowerBound)
+  }
+}
+
+/// Accounts whose last reader has gone, while the ledger is told: the end of the program waits for them.
+///
+/// Lock order: a leaf.
+final class ClosingAccounts: Sendable {
+  private struct Content {
+    var tasks: [Int: Task<Void, Never>] = [:]
+    var last = 0
+  }
+
+  private let content = Mutex(Content())
+
+  func close(_ account: RangeAccount) {
+    if account.isFree { return }
+    content.withLock { content in
+      content.last += 1
+      let number = content.last
+      content.tasks[number] = Task {
+        await account.close()
+        self.content.withLock { _ = $0.tasks.removeValue(forKey: number) }
+      }
+    }
+  }
+
+  func wait() async {
+    for task in content.withLock({ Array($0.tasks.values) }) { await task.value }
   }
 }

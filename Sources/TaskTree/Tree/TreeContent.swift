@@ -34,7 +34,7 @@ extension TaskTreeFileSystem {
       case .budget:
         return Array(LedgerText.budget(try await engine.ledger.summary(caps: engine.budgetCaps)).utf8)
       case .ledger:
-        return Array(LedgerText.ledgerCSV(try await engine.ledger.purchases()).utf8)
+        return try await engine.ledger.ledgerCSV()
       case .errors:
         return Array(engine.journal.render().utf8)
       case .metrics:

@@ -28,7 +28,7 @@ final class Assembly: Sendable {
     self.connections = connections
     let settings = EngineSettings(
       statusTimeToLive: configuration.mount.statusLifetime, crawlers: configuration.crawlers,
-      nameCharset: configuration.mount.nameCharset, hasAPITime: { serverTime.now() != nil })
+      nameCharset: configuration.mount.nameCharset)
     do throws(FileSystemFailure) {
       let registry = try await TaskRegistry(stateDirectory: configuration.stateDirectory)
       engine = try TaskEngine(
