@@ -101,7 +101,7 @@ import Testing
     #expect(try second.bytes(range(0..<10, of: file)) == Array(file.bytes[..<(10 * block)]))
   }
 
-  @Test(arguments: 0..<3)
+  @Test(.timeLimit(.minutes(5)), arguments: 0..<3)
   func nobodyFetchesABlockTwice(round: Int) async throws {
     let seed = UInt64.random(in: .min ... .max)
     print("SparseSharingTests seed \(seed)")

@@ -68,6 +68,13 @@ final class SparseEndings: Sendable {
     }
   }
 
+  /// Counts work in the background that may be the last to hold an object.
+  func during<Value: Sendable>(_ work: @Sendable () async -> Value) async -> Value {
+    content.withLock { $0.count += 1 }
+    defer { end() }
+    return await work()
+  }
+
   private func end() {
     let waiters = content.withLock { content in
       content.count -= 1

@@ -9,19 +9,22 @@ extension SparseObject {
 
   /// Compares blocks with their checksums, off the pool, and tells who waits.
   func check(_ runs: [Range<Int>]) {
-    Task {
-      var rest = runs
-      do throws(CacheFailure) {
-        while let run = rest.first {
-          let part = run.prefix(Self.atOnce)
-          _ = try await OffPool.run { () throws(CacheFailure) in try self.checkNow(part) }
-          rest[0] = part.upperBound..<run.upperBound
-          if rest[0].isEmpty { rest.removeFirst() }
-        }
-      } catch {
-        let left = rest
-        follow(state.withLock { $0.endCheck(left, error) })
+    // Whoever waits holds the object; without anybody there is nothing to check.
+    Task { [weak self, core] in await core.endings.during { [weak self] in await self?.checkInTurn(runs) } }
+  }
+
+  private func checkInTurn(_ runs: [Range<Int>]) async {
+    var rest = runs
+    do throws(CacheFailure) {
+      while let run = rest.first {
+        let part = run.prefix(Self.atOnce)
+        _ = try await OffPool.run { () throws(CacheFailure) in try self.checkNow(part) }
+        rest[0] = part.upperBound..<run.upperBound
+        if rest[0].isEmpty { rest.removeFirst() }
       }
+    } catch {
+      let left = rest
+      follow(state.withLock { $0.endCheck(left, error) })
     }
   }
 

@@ -116,13 +116,13 @@ extension SparseObject {
       return !state.isWatching
     }
     guard isFirst else { return }
-    Task { [weak self] in
+    Task { [weak self, core] in
       var pause = Self.shortestPause
       // Who claims waits next: a look before that would find that nobody wants it.
       repeat {
         try? await Task.sleep(for: pause)
         pause = min(pause * 2, Self.longestPause)
-      } while await self?.look() == true
+      } while await core.endings.during { [weak self] in await self?.look() == true }
     }
   }
 

@@ -28,13 +28,19 @@ extension SparseObject {
     }
     guard let set, let files else { return }
     let (core, identity) = (core, identity)
-    Task {
-      try? await OffPool.run { () throws(CacheFailure) in
-        DurableBlocks(core: core, identity: identity, files: files).note(set)
+    Task { [weak self] in
+      await core.endings.during { [weak self] in
+        try? await OffPool.run { () throws(CacheFailure) in
+          DurableBlocks(core: core, identity: identity, files: files).note(set)
+        }
+        self?.endSynchronizing()
       }
-      state.withLock { $0.isSynchronizing = false }
-      synchronize()
     }
+  }
+
+  private func endSynchronizing() {
+    state.withLock { $0.isSynchronizing = false }
+    synchronize()
   }
 }
 

@@ -121,6 +121,10 @@ struct SparseOpening: Sendable {
   }
 
   private func open(_ found: Found, _ row: ObjectRow) throws(CacheFailure) -> SparseObject {
+    // What is paid for once is paid for, also where its first part was not.
+    if costs, !row.isBilled {
+      try core.index.writeBlocking { try $0.run("UPDATE object SET billed = 1 WHERE id = ?", [row.id]) }
+    }
     let layout = core.layout
     let folder = found.task.folder
     let size = UInt64(found.member.size)
