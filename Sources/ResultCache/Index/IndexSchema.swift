@@ -15,7 +15,10 @@ enum IndexSchema {
   /// Brings an index of an earlier version, or an empty one, to this one. Runs in one transaction.
   static func migrate(_ db: Database, from version: Int64) throws {
     if version < 1 { try createFirst(db) }
-    if version < 2 { try addPackages(db) }
+    if version < 2 {
+      try addPackages(db)
+      try addSums(db)
+    }
     try db.execute(sql: "PRAGMA user_version = \(Self.version)")
   }
 
@@ -83,8 +86,6 @@ enum IndexSchema {
   }
 
   /// Version 2: packages that are read by ranges, members that are here in part, and eviction by use and price.
-  ///
-  /// Sums are kept by triggers: asking how much there is must not take longer the more there is.
   private static func addPackages(_ db: Database) throws {
     try db.execute(
       sql: """
@@ -123,6 +124,13 @@ enum IndexSchema {
           used_age REAL NOT NULL DEFAULT 0,
           UNIQUE (task, path)
         ) STRICT;
+        """)
+  }
+
+  /// Version 2, too: sums that triggers keep, since asking how much there is must not take longer the more there is.
+  private static func addSums(_ db: Database) throws {
+    try db.execute(
+      sql: """
         CREATE TABLE held (
           id INTEGER PRIMARY KEY CHECK (id = 1),
           bytes INTEGER NOT NULL,                    -- of all objects and seek points
