@@ -89,6 +89,17 @@ actor RangeAccount {
     if active == 0 { await settle() }
   }
 
+  /// The program ends: waits, but not for long, until nothing is under way, and closes the account.
+  func end() async {
+    isClosing = true
+    let limit = ContinuousClock.now + Self.patience
+    while active > 0, ContinuousClock.now < limit { try? await Task.sleep(for: .milliseconds(20)) }
+    await settle()
+  }
+
+  /// A request that was cut off has ended within milliseconds; one that waits for a store that says nothing is not waited for.
+  private static let patience = Duration.seconds(3)
+
   /// How many bytes may be fetched ahead of a reader; nil for any number.
   func readAheadLimit() async -> UInt64? {
     guard !isFree else { return nil }

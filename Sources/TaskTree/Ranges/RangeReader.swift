@@ -20,8 +20,12 @@ final class RangeReader {
   let end: UInt64
   /// Whether the ledger expects to be told what it moved.
   let isCovered: Bool
-  /// What came over the network so far.
+  /// What came over the network so far; once a request has been cut off, what may have left the store for it at most.
   private(set) var moved = ByteCount.zero
+  private(set) var isEnded = false
+  /// Of a request that is cut off so many bytes may be on their way: in our buffer (1 MiB), and in those of the two systems (Linux
+  /// lets them grow to 6 and 4 MiB). The store has sent them, and may charge for them.
+  private static let mostOnItsWay: UInt64 = 11 << 20
 
   init(
     _ range: Range<UInt64>, parts: [KnownPieces.Part], isCovered: Bool = false, request: @escaping Request
@@ -71,7 +75,12 @@ final class RangeReader {
   var leftOver: ArraySlice<UInt8> { held }
 
   func cancel() {
-    stream?.cancel()
+    isEnded = true
+    if let stream {
+      let left = streamEnd - min(streamEnd, position + UInt64(held.count))
+      moved += ByteCount(Int64(clamping: min(left, Self.mostOnItsWay)))
+      stream.cancel()
+    }
     stream = nil
     parts = []
   }

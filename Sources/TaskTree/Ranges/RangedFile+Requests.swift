@@ -66,8 +66,9 @@ extension RangedFile {
     }
   }
 
-  /// Ends a request, whatever becomes of it.
+  /// Ends a request, whatever becomes of it. Harmless where it has ended.
   func end(_ reader: RangeReader) async {
+    guard !reader.isEnded else { return }
     tools.known.add(reader.leftOver, at: reader.position, of: task, version)
     reader.cancel()
     if reader.isCovered { await account.note(reader.moved) }
@@ -93,7 +94,14 @@ extension RangedFile {
     var expected = RangedFile.fixedHeader + member.path.joined(separator: "/").utf8.count + RangedFile.usualExtra
     while true {
       let reader = try await request(from: start, to: min(place.limit, start + UInt64(expected) + content))
-      switch try await header(reader) {
+      let reading: LocalHeaderCheck.Reading
+      do throws(FileSystemFailure) {
+        reading = try await header(reader)
+      } catch {
+        await end(reader)
+        throw error
+      }
+      switch reading {
       case .content(let offset):
         state.withLock { $0.contentStart = offset }
         return reader
@@ -121,7 +129,6 @@ extension RangedFile {
       do throws(ArchiveFailure) {
         reading = try LocalHeaderCheck.read(bytes[...], of: place)
       } catch {
-        await end(reader)
         throw FileSystemFailure(.damaged, "`\(name)`: \(error.reason)")
       }
     }

@@ -50,7 +50,7 @@ final class RangedFiles: Sendable {
   /// Waits until the ledger knows what everything that was open has cost.
   func settle() async {
     let open = files.withLock { $0.values.compactMap(\.file) }
-    for file in open { await file.account.settle() }
+    for file in open { await file.account.end() }
     await tools.closing.wait()
   }
 
