@@ -51,19 +51,36 @@ extension RangedFile {
   /// Whoever gets the last byte that was missing waits until the whole is known to be right, so that nobody comes to the end of
   /// a file with wrong bytes in it without being told.
   func proveIfWhole() async throws(FileSystemFailure) {
-    if member.crc32 != nil, !state.withLock({ $0.isProven }), object.presentBytes.bytes == Int64(size) {
-      do throws(FileSystemFailure) {
-        try await completed()
-        state.withLock { $0.isProven = true }
-      } catch {
-        // What keeps a right content from being kept is no matter of its reader.
-        if error.kind == .damaged { throw error }
-      }
+    if let expected = member.crc32, !state.withLock({ $0.isProven }), object.presentBytes.bytes == Int64(size) {
+      try await prove(expected)
     }
     if let damage = state.withLock({ $0.damage }) { throw damage }
   }
 
-  /// All of the content has gone through the decoder, whose checksum was right.
+  private func prove(_ expected: UInt32) async throws(FileSystemFailure) {
+    if let sum = state.withLock({ $0.sums?.whole(size) }) {
+      // All of it came in this run, and was summed up on the way: nothing has to be read once more.
+      guard sum != expected else { return noteProven() }
+      await reject(FileSystemFailure(.damaged, "\(name) does not match the checksum that it came with"))
+      return
+    }
+    do throws(FileSystemFailure) {
+      try await completed()
+      noteProven()
+    } catch {
+      // What keeps a right content from being kept is no matter of its reader.
+      if error.kind == .damaged { throw error }
+    }
+  }
+
+  /// Stored content of this checksum has come.
+  func note(_ sum: UInt32, of range: Range<UInt64>) {
+    state.withLock { state in
+      if state.sums?.add(range, sum) == false { state.sums = nil }
+    }
+  }
+
+  /// All of the content was compared with its checksum.
   func noteProven() {
     state.withLock { $0.isProven = true }
   }

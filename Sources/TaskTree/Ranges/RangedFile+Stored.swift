@@ -93,6 +93,7 @@ extension RangedFile {
     while let more = try await next(reader) { bytes += more }
     let content = bytes.prefix(wanted)
     tools.known.add(bytes[content.endIndex...], at: start + UInt64(content.count), of: task, version)
+    if content.count == wanted { note(sum(content, after: 0), of: claim.range) }
     try append(content, to: claim)
   }
 
@@ -107,9 +108,18 @@ extension RangedFile {
     }
   }
 
+  /// The checksum of stored content goes on as it comes, while the processor has it at hand.
+  private func sum(_ bytes: ArraySlice<UInt8>, after sum: UInt32) -> UInt32 {
+    member.crc32 == nil ? 0 : bytes.withUnsafeBytes { crc32($0, continuing: sum) }
+  }
+
   private func pour(_ reader: RangeReader, into claim: SparseClaim) async throws(FileSystemFailure) {
     var left = claim.range.upperBound - claim.range.lowerBound
+    var sum: UInt32 = 0
     while left > 0, let bytes = try await next(reader, atMost: Int(clamping: left)) {
+      sum = self.sum(bytes, after: sum)
+      // Before the last bytes wake anybody, who may then have everything.
+      if UInt64(bytes.count) == left { note(sum, of: claim.range) }
       try append(bytes, to: claim)
       left -= UInt64(bytes.count)
     }

@@ -52,8 +52,10 @@ final class RangedFile: Sendable {
     var decoders: [DecodeRun] = []
     /// That the content which came is wrong: whoever has read some of it gets no more.
     var damage: FileSystemFailure?
-    /// Whether all that is here was compared with the checksum while it was decoded.
+    /// Whether all that is here was compared with the checksum, while it came or afterwards.
     var isProven = false
+    /// Of stored content that came in this run; nil once something came twice, or failed to be written.
+    var sums: ContentSums? = ContentSums()
   }
 
   let state: Mutex<State>
@@ -149,7 +151,10 @@ final class RangedFile: Sendable {
   }
 
   func fail(_ claims: [SparseClaim], _ failure: FileSystemFailure) {
-    state.withLock { $0.failure = failure }
+    state.withLock { state in
+      state.failure = failure
+      state.sums = nil
+    }
     let kind: CacheFailure.Kind = failure.kind == .noSpace ? .noSpace : .io
     for claim in claims { claim.fail(CacheFailure(kind, failure.reason)) }
   }
