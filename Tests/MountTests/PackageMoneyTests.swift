@@ -138,6 +138,28 @@ struct PackageMoneyTests {
     }
   }
 
+  @Test("What came damaged and was paid for is not bought again by itself, but by tollfs fetch")
+  func damaged() async throws {
+    try await billed(["daily: 5"]) { system in
+      #expect(try await system.shell("ls $R | wc -l").output == "3\n")
+      for file in ["band.tif", "table.csv"] {
+        system.simulator.setFaults(.with { $0.flipBitAt = 40_000 }, kind: .get)
+        let damaged = try await system.shell("cat $R/\(file) > /dev/null")
+        #expect(damaged.errors.contains("Bad message"), "\(file): \(damaged.errors)")
+        system.simulator.clearFaults()
+        let before = system.simulator.counters().total.get
+        let again = try await system.shell("cat $R/\(file) > /dev/null")
+        #expect(again.errors.contains("Bad message"), "\(file): \(again.errors)")
+        #expect(system.simulator.counters().total.get == before)
+      }
+      let fetched = try await system.tollfs("fetch", "pixxel/\(MountedSystem.packageKey)")
+      #expect(fetched.status == 0, "\(fetched.errors)")
+      try await system.expectPackage("fetched anew")
+      try await system.unmount()
+      try await expectLedgerEqualsBill(system, "damaged", cutOff: 11_000_000)
+    }
+  }
+
   @Test("After kill -9 in mid-read the open is unsettled, and counted as what it might have cost")
   func killed() async throws {
     try await billed(["daily: 5"]) { system in

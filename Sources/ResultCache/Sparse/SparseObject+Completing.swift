@@ -118,6 +118,10 @@ extension SparseObject {
     try seekPoints.removeAll()
     let damage = identity.isBilled ? CacheFailure(.damaged, reason) : nil
     if damage != nil {
+      // Nobody knows which block it is: all of them are fetched again when somebody asks for that.
+      try files.map.change(all) { _, reading throws(CacheFailure) in
+        reading == .absent ? nil : .write(MapEntry(checksum: 0, state: .damaged))
+      }
       try noteDamage(reason)
     } else {
       try files.map.change(all) { _, _ throws(CacheFailure) in .write(nil) }

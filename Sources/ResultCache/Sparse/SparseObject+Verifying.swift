@@ -50,11 +50,10 @@ extension SparseObject {
         return .write(nil)
       }
     }
-    let runs = forgotten.runs
     try noteLoss(of: BlockMath.length(of: forgotten, in: size))
     state.withLock { state in
       state.damage = nil
-      for run in runs { state.blocks.forgetDamage(run) }
+      for run in state.blocks.damaged.runs { state.blocks.forgetDamage(run) }
     }
   }
 }

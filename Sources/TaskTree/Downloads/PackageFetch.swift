@@ -22,6 +22,7 @@ extension DownloadRun {
   /// - Throws: the first failure, once the others were tried; at once where the others would fail in the same way.
   func fetch(_ known: StoredResults) async throws(FileSystemFailure) -> StoredResults {
     var failure: FileSystemFailure?
+    let known = try await withoutDamage(known)
     let missing = known.listing.members.filter(\.isWorthFetching)
     download.announce(expected: missing.reduce(.zero) { $0 + ($1.place?.compressedSize ?? .zero) }, assumed: .zero)
     for member in missing {
@@ -38,6 +39,17 @@ extension DownloadRun {
       throw FileSystemFailure(.stale, "the package changed while it was fetched")
     }
     return complete
+  }
+
+  /// What came damaged, and was perhaps paid for, is fetched again because somebody asks for it.
+  private func withoutDamage(_ known: StoredResults) async throws(FileSystemFailure) -> StoredResults {
+    guard known.damagedFiles > 0 else { return known }
+    do throws(CacheFailure) {
+      try await cache.dropDamaged(of: order.task)
+    } catch {
+      throw FileSystemFailure(error)
+    }
+    return try await knownPackage() ?? known
   }
 
   private func fetch(_ member: CachedMember, of listing: CachedListing) async throws(FileSystemFailure) {
