@@ -86,6 +86,29 @@ import Testing
     #expect(try await object.wait(for: range(0..<8, of: file)) == .arrived)
   }
 
+  @Test(arguments: [false, true])
+  func whatADecoderRejectsIsGivenUpWithItsSeekPoints(costs: Bool) async throws {
+    let cache = try await fixture.open()
+    let id = try task("rejected", source: costs ? "screenplay" : "pixxel")
+    try await cache.list(id, [file], costs: costs)
+    let object = try await cache.sparse("f", of: id, costs: costs)
+    try await object.fetch(range(0..<5, of: file), from: file)
+    try object.seekPoints.add(SeekPoint(consumed: 10, produced: 100, snapshot: [1, 2, 3]))
+    try await object.reject(because: "it is wrong")
+    #expect(try object.seekPoints.nearest(atOrBefore: 1_000) == nil)
+    #expect(object.presentBytes == .zero)
+    #expect(try await cache.member("f", of: id).isDamaged == costs)
+    if costs {
+      #expect(try await object.claim(object.whole).isEmpty, "it is not bought again by itself")
+      #expect(try await cache.dropDamaged(of: id) == 1)
+    }
+    let again = try await cache.sparse("f", of: id, costs: costs)
+    #expect(try await again.fetch(again.whole, from: file) == file.bytes.count)
+    try await again.complete(contentChecksum: sampleChecksum)
+    try again.seekPoints.add(SeekPoint(consumed: 20, produced: 200, snapshot: [4]))
+    #expect(try again.seekPoints.nearest(atOrBefore: 1_000)?.snapshot == [4])
+  }
+
   @Test func aPaidBlockThatNeverReachedTheDiskIsMerelyMissing() async throws {
     let id = try task("torn")
     let cache = try await fixture.open()
