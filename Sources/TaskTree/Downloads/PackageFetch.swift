@@ -8,11 +8,9 @@ extension DownloadRun {
   /// Bytes of content that are asked for in one step.
   private static let step: UInt64 = 4 << 20
 
-  /// The listing of a package, where it is known already. What was found damaged is given up first, since a fetch is the wish to
-  /// have it anew; blocks that are right stay.
+  /// The listing of a package, where it is known already.
   func knownPackage() async throws(FileSystemFailure) -> StoredResults? {
     do throws(CacheFailure) {
-      _ = try await cache.dropDamaged(of: order.task)
       guard let listing = try await cache.listing(of: order.task), listing.package != nil else { return nil }
       return StoredResults(listing)
     } catch {
