@@ -16,6 +16,7 @@ struct PackageMoneyTests {
   ) async throws {
     var settings = MountedSystem.Settings(budget: budget)
     settings.pixxel = ["price_per_gb: 0.12"]
+    settings.more = ["network:", "  connect_timeout: 2 s", "  read_timeout: 5 s", "  retries: 2"]
     var simulator = APISimulator.Configuration()
     simulator.store.pricing = Pricing()
     try await MountedSystem.with(package: .zip(files), settings, simulator: simulator) { system in

@@ -71,7 +71,10 @@ struct PackageVersionTests {
 
   @Test("An answer that goes on with the bytes of another version is never taken for a file", arguments: [true, false])
   func inMidAnswer(_ tears: Bool) async throws {
-    try await MountedSystem.with(package: package) { system in
+    let settings = MountedSystem.Settings(more: [
+      "network:", "  connect_timeout: 2 s", "  read_timeout: 5 s", "  retries: 4",
+    ])
+    try await MountedSystem.with(package: package, settings) { system in
       try system.expect(new)
       #expect(try await system.shell("ls $R | wc -l").output == "3\n")
       system.simulator.setFaults(
