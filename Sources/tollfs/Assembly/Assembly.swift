@@ -87,8 +87,9 @@ final class Assembly: Sendable {
     do throws(CacheFailure) {
       return try await ResultCache(
         directory: configuration.cache.directory, limits: limits, checksum: { crc32($0, continuing: $1) },
+        logger: logger,
         prices: Dictionary(
-          configuration.sources.map { ($0.name, $0.price) }, uniquingKeysWith: { first, _ in first }), logger: logger)
+          configuration.sources.map { ($0.name, $0.price) }, uniquingKeysWith: { first, _ in first }))
     } catch {
       throw CommandFailure("the cache \(configuration.cache.directory) can't be used: \(error.reason)")
     }
