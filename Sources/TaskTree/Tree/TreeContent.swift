@@ -69,9 +69,10 @@ enum Readme {
       SOURCE/TASK/status.json  the API's own answer
       SOURCE/TASK/cost         what opening the results would cost, and whether the budget allows it
       SOURCE/TASK/results/     the task's files, once it has completed
+    Where a source has workflows and jobs, a task is SOURCE/WORKFLOW/JOB/TASK; by-name/ leads there by name.
 
     The first access to what is in results/ (listing it, or naming a file in it) downloads the task's
-    results, which may cost money. All later reads come from a cache on this machine.
+    results, which may cost money; of a package only what is read. Later reads come from a cache here.
     What a cap of the budget does not allow fails with "Disk quota exceeded", before it costs anything.
 
     A task that is not listed yet appears when its path is named:  cat SOURCE/TASK/status
