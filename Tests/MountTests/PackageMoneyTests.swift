@@ -101,6 +101,27 @@ struct PackageMoneyTests {
     }
   }
 
+  @Test("A package that can only come as a whole is paid for as a whole: under the caps, before it is asked for")
+  func whole() async throws {
+    // 600 micro-dollars, and a look at it some.
+    let tar = SimulatedPackage.tar([PackageFiles.noise("band.tif", 5_000_000, seed: 3)])
+    for (budget, isAllowed) in [("per_open: 0.000500", false), ("per_open: 0.000900", true)] {
+      try await billed([budget]) { system in
+        system.simulator.setPackage(MountedSystem.packageKey, tar)
+        _ = await system.simulator.packageSize(of: MountedSystem.packageKey)
+        let listed = try await system.shell("ls $R")
+        if isAllowed {
+          #expect(listed.lines == ["band.tif"], "\(listed.errors)")
+        } else {
+          #expect(listed.errors.contains("Disk quota exceeded"), "\(listed.output)")
+          #expect(system.tally.bytesSent < 200_000, "\(system.tally.overlaps)")
+        }
+        try await expectLedgerEqualsBill(system, "a tar under \(budget)")
+        #expect(try await !states(system).contains("reserved"))
+      }
+    }
+  }
+
   @Test("Many readers of one file pay for it once")
   func shared() async throws {
     try await billed(["daily: 5"]) { system in

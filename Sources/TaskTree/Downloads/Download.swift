@@ -100,6 +100,11 @@ final class Download: Sendable {
     }
   }
 
+  /// One more request for a part of a package.
+  func countRequest() {
+    counters.withLock { $0.requests += 1 }
+  }
+
   func announce(expected: ByteCount?, assumed: ByteCount) {
     counters.withLock { counters in
       counters.announced = expected
@@ -120,4 +125,6 @@ public struct DownloadProgress: Hashable, Sendable {
   public var assumed = ByteCount.zero
   /// Files published so far.
   public var files = 0
+  /// Requests for parts of a package.
+  var requests = 0
 }

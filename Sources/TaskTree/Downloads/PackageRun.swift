@@ -27,12 +27,12 @@ extension DownloadRun {
     }
     do throws(FileSystemFailure) {
       let results = try await look(at: package, into: writer, account)
-      await account.settle(download.progress.received)
+      await account.settle(download.progress.received, requests: download.progress.requests)
       return results
     } catch {
       if error.kind == .stale { packages.drop(order.task) }
       // What moved has been charged, whatever became of it.
-      await account.settle(download.progress.received)
+      await account.settle(download.progress.received, requests: download.progress.requests)
       return try keep(writer, because: error)
     }
   }
@@ -151,6 +151,8 @@ extension DownloadRun {
     }
     switch (PackageRecognizer.kind(start: start, isWhole: UInt64(start.count) >= length), other.directory) {
     case (.archive, _), (.zip, nil):
+      // Before the request leaves.
+      try await account.cover(version.size + download.progress.received, caps: caps())
       return try await takeWhole(try await ask(package, .whole, of: version), into: writer, account)
     case (_, let directory?):
       return try publish(directory, of: version, into: writer)
@@ -184,6 +186,7 @@ extension DownloadRun {
     async throws(FileSystemFailure) -> PackageAnswer
   {
     metrics.count(.rangeRequests)
+    download.countRequest()
     do throws(SourceFailure) {
       return try await package.bytes(range, of: version)
     } catch {

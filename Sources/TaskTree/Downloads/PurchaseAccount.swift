@@ -20,6 +20,8 @@ actor PurchaseAccount {
   /// How many bytes the ledger has been told of.
   private var covered: ByteCount
   private var seen = ByteCount.zero
+  /// What was put aside later, for a package that has to come as a whole.
+  private var further: Reservation?
 
   /// Reserves.
   /// - Throws: `.budgetExceeded`, or `.inputOutput` when the ledger can't be written: then nothing may be bought.
@@ -57,10 +59,26 @@ actor PurchaseAccount {
     seen = original
     guard let reservation, original > covered else { return }
     covered = original + Self.overrunStep
+    // The part beyond what was put aside first belongs to what was put aside last.
+    let part = further == nil ? covered : covered - reservation.bytes
     do throws(BudgetFailure) {
-      try await ledger.recordOverrun(reservation.id, bytesSoFar: covered, costSoFar: price.charge(for: covered))
+      try await ledger.recordOverrun(
+        further?.id ?? reservation.id, bytesSoFar: part, costSoFar: price.charge(for: part))
     } catch {
       logger.error("overrun not recorded", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  /// Puts aside what a package costs that can only be had as a whole, before it is taken: until then only a look at it is covered.
+  /// - Throws: `.budgetExceeded`; then it may not be taken.
+  func cover(_ total: ByteCount, caps: BudgetCaps?) async throws(FileSystemFailure) {
+    guard let reservation, further == nil, total > covered else { return }
+    let more = Estimate(bytes: total - covered, basis: .exact, evidence: "the size of the package")
+    do throws(BudgetFailure) {
+      further = try await ledger.extend(reservation, by: more, caps: caps)
+      covered = total
+    } catch {
+      throw FileSystemFailure(error)
     }
   }
 
@@ -68,10 +86,19 @@ actor PurchaseAccount {
     seen = max(seen, original)
   }
 
-  func settle(_ total: ByteCount) async {
+  /// - Parameter requests: how many requests brought it; each may have been charged by itself, and rounded up.
+  func settle(_ total: ByteCount, requests: Int = 1) async {
     guard let reservation else { return }
-    await write("settle") { [ledger, price] () async throws(BudgetFailure) in
-      try await ledger.settle(reservation.id, bytes: total, cost: price.charge(for: total))
+    let charge = price.charge(for: total) + Dollars(microDollars: total > .zero ? Int64(max(0, requests - 1)) : 0)
+    guard let further else { return await settle(reservation, total, cost: charge) }
+    let first = min(total, reservation.bytes)
+    await settle(reservation, first, cost: price.charge(for: first))
+    await settle(further, total - first, cost: charge - price.charge(for: first))
+  }
+
+  private func settle(_ reservation: Reservation, _ bytes: ByteCount, cost: Dollars) async {
+    await write("settle") { [ledger] () async throws(BudgetFailure) in
+      try await ledger.settle(reservation.id, bytes: bytes, cost: cost)
     }
   }
 

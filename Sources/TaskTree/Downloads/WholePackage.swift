@@ -15,6 +15,7 @@ extension DownloadRun {
     let stream = PeekedStream(answer.stream)
     download.announce(expected: answer.version?.size ?? answer.stream.expectedLength, assumed: .zero)
     do throws(FileSystemFailure) {
+      try await account.cover(try await wholeSize(of: answer), caps: caps())
       switch try await kind(of: stream) {
       case .zip:
         _ = try await pump(stream, into: writer, account)
@@ -27,6 +28,17 @@ extension DownloadRun {
     } catch {
       stream.cancel()
       throw error
+    }
+  }
+
+  /// How much a whole package is going to move, as far as the store says; where it says nothing, what is assumed of any download.
+  private func wholeSize(of answer: PackageAnswer) async throws(FileSystemFailure) -> ByteCount {
+    guard isBilled else { return .zero }
+    if let size = answer.version?.size ?? answer.stream.expectedLength { return size + download.progress.received }
+    do throws(BudgetFailure) {
+      return try await ledger.estimate(for: order.task, knownSize: nil, episodes: nil, caps: caps()).bytes
+    } catch {
+      throw FileSystemFailure(error)
     }
   }
 

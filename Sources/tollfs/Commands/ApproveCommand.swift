@@ -7,7 +7,7 @@ struct ApproveCommand: TollfsCommand {
     commandName: "approve",
     abstract: "Lets one task's next download pass every cap but `total`, once, up to an amount.")
 
-  @Argument(help: "The task, as screenplay/ID.") var path: String
+  @Argument(help: "The task, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var path: String
   @Option(help: ArgumentHelp("The most that it may cost, in dollars.", valueName: "amount")) var max: String
   @OptionGroup var common: CommonOptions
 

@@ -7,7 +7,7 @@ struct PinCommand: TollfsCommand {
   static let configuration = CommandConfiguration(
     commandName: "pin", abstract: "Keeps tasks' cached results from being evicted to make room.")
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String]
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions
 
@@ -20,7 +20,7 @@ struct UnpinCommand: TollfsCommand {
   static let configuration = CommandConfiguration(
     commandName: "unpin", abstract: "Lets pinned results be evicted again, when room is needed.")
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String]
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions
 
@@ -75,7 +75,7 @@ struct EvictCommand: TollfsCommand {
       Names and sizes stay known. Programs that have a file open keep it; the next open downloads it again, within the budget.
       """)
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String]
   @Flag(help: "Evicts pinned tasks, too; they stay pinned for the next time.") var force = false
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions

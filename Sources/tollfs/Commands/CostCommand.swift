@@ -12,7 +12,7 @@ struct CostCommand: TollfsCommand {
       `tollfs fetch --dry-run` says what is left for the last of them.
       """)
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String] = []
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String] = []
   @Flag(help: "All tasks that the sources list.") var all = false
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions

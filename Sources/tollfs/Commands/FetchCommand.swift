@@ -10,7 +10,7 @@ struct FetchCommand: TollfsCommand {
       something would be refused.
       """)
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String]
   @Flag(help: "Only says what would be fetched, what it costs, and what the budget would say in this order.")
   var dryRun = false
   @OptionGroup var output: OutputOptions

@@ -7,7 +7,7 @@ struct AddCommand: TollfsCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Lists a task in its source's directory, once the API has confirmed that it exists.")
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String]
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions
 
@@ -36,7 +36,7 @@ struct ForgetCommand: TollfsCommand {
   static let configuration = CommandConfiguration(
     commandName: "forget", abstract: "Takes a task off the list; calls no API and deletes nothing.")
 
-  @Argument(help: "The tasks, as screenplay/ID.") var paths: [String]
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var paths: [String]
   @OptionGroup var common: CommonOptions
 
   func perform() async throws(CommandFailure) {

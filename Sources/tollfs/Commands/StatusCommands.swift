@@ -40,7 +40,7 @@ struct StatusCommand: TollfsCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Asks the API for a task's status and prints it as the file `status` does.")
 
-  @Argument(help: "The task, as screenplay/ID.") var path: String
+  @Argument(help: "The task, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var path: String
   @Flag(help: "Prints the API's own answer, byte for byte.") var raw = false
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions
@@ -69,7 +69,7 @@ struct WaitCommand: TollfsCommand {
     commandName: "wait", abstract: "Returns when a task has reached a final status.",
     discussion: "Exit status 0 when it completed, 1 when it failed or was cancelled, or when the time is over.")
 
-  @Argument(help: "The task, as screenplay/ID.") var path: String
+  @Argument(help: "The task, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK.") var path: String
   @Option(help: ArgumentHelp("How often to ask, such as 10s.", valueName: "duration")) var interval = "10s"
   @Option(help: ArgumentHelp("Gives up after this long, such as 2h.", valueName: "duration")) var timeout: String?
   @OptionGroup var output: OutputOptions

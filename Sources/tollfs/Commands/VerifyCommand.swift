@@ -13,7 +13,8 @@ struct VerifyCommand: TollfsCommand {
       within the budget. What costs nothing is downloaded again at once. Exit status 1 when damage is left.
       """)
 
-  @Argument(help: "The tasks, as screenplay/ID; all that are in the cache unless given.") var paths: [String] = []
+  @Argument(help: "The tasks, as screenplay/ID or pixxel/WORKFLOW/JOB/TASK; all that are in the cache unless given.")
+  var paths: [String] = []
   @Flag(help: "Says what it costs to download the damaged tasks again, and does it.") var repair = false
   @OptionGroup var output: OutputOptions
   @OptionGroup var common: CommonOptions
